@@ -11,7 +11,7 @@ type Numbered =
 export type NumberedLine = Numbered & { readonly n: number; readonly ts: number };
 export type NewLine = Numbered;
 
-/** What the program that serves the page tells a tab, as lines of JSON. */
+/** Lines of JSON that the program which serves the page tells a tab. */
 export type PageLine =
   | NumberedLine
   /** The first line. `whole`: what follows is everything, and what the page has is to be forgotten. */
@@ -22,7 +22,7 @@ export type PageLine =
       readonly n: number;
       readonly now: number;
       readonly version: string;
-      /** Whoever looks only reads along: nothing can be done here. */
+      /** Somebody looks who only reads along: nothing can be done here. */
       readonly observer?: true;
     }
   /** All that was there when the page came has been told. */

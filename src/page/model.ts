@@ -11,7 +11,7 @@ import type { AskView, FaceKind, Told } from "../watch/protocol.ts";
 /** A button that ends something, and how that is told. */
 export interface Stop {
   readonly label: string;
-  /** What it ends, for those who hear the button alone. */
+  /** Names the thing that it ends, for those who hear the button alone. */
   readonly what: string;
   readonly command: NewCommand;
   readonly done: string;
@@ -23,7 +23,7 @@ export interface Thing {
   readonly name: string;
   readonly code: string | undefined;
   readonly lines: readonly string[];
-  /** What has gone through it lately, the newest last. */
+  /** Visits, connections or calls of late, the newest last. */
   readonly log: readonly string[];
   readonly until: number | undefined;
   /** It does not work at the moment, or waits for a person. */
@@ -111,7 +111,7 @@ export interface TunnelShown {
   readonly holdsIn: boolean;
   readonly invites: Part;
   readonly signOff: SignOffShown | undefined;
-  /** What was noticed that must not be, the newest last. */
+  /** Alarms: things that must not be, the newest last. */
   readonly alarms: readonly string[];
 }
 
@@ -126,7 +126,7 @@ interface Entry {
 export interface Card {
   readonly name: string;
   readonly facts: string;
-  /** Of a folder, what it holds. */
+  /** The content of a folder. */
   readonly outline: readonly string[];
   /** Fetches its content; undefined where there is nothing to look at. */
   readonly look: NewCommand | undefined;
@@ -155,7 +155,7 @@ export interface AskShown {
   readonly tunnelId: string;
   readonly digest: string;
   readonly state: AskView["state"];
-  /** What has become of it, and where it was decided; undefined while it waits. */
+  /** Its outcome, and where it was decided; undefined while it waits. */
   readonly end: string | undefined;
   readonly askedAt: number;
   readonly until: number;
@@ -164,7 +164,7 @@ export interface AskShown {
   readonly facts: readonly string[];
   /** All of what it is about, as it would be; shown as it is written. */
   readonly text: string | undefined;
-  /** What yes is called. */
+  /** The words on the button for a yes. */
   readonly yes: string;
   /** The safe answer is a no. */
   readonly isRisky: boolean;
@@ -175,7 +175,7 @@ export interface AskShown {
   readonly look: NewCommand | undefined;
 }
 
-/** What one server tells, as it is drawn. Each replaces what was told before under its key. */
+/** News of one server, as it is drawn. Each replaces the one before it under its key. */
 export type PageEvent =
   | { readonly t: "tunnel"; readonly tunnel: TunnelShown }
   | { readonly t: "ask"; readonly ask: AskShown }
@@ -195,7 +195,7 @@ export type PageEvent =
       readonly face?: { readonly kind: FaceKind; readonly change: "opened" | "closed" };
     };
 
-/** What a person has to read before it goes. `stop`: it must not be; `look`: they should know of it. */
+/** A line that a person has to read before it goes. `stop`: it must not be; `look`: they should know of it. */
 export interface AlarmShown {
   readonly kind: "stop" | "look";
   readonly text: string;

@@ -11,9 +11,9 @@ import { SIGN_OFF } from "../protocol/base/limits.ts";
 import type { CallId, Answer } from "./saying/sent.ts";
 import { withoutLinks } from "./transcript/redact.ts";
 
-/** What a person has signed at a face of theirs, with a key that was made there (PROTOCOL Z4). */
+/** A signature of a person at a face of theirs, with a key that was made there (PROTOCOL Z4). */
 export interface SignedByHand {
-  /** Of the proposal that they were shown. */
+  /** The digest of the proposal that they were shown. */
   readonly digest: Bytes;
   readonly verdict: Verdict;
   readonly reason: string | undefined;
@@ -21,7 +21,7 @@ export interface SignedByHand {
   readonly signature: Bytes;
 }
 
-/** What signing off needs of a session. */
+/** The parts of a session that signing off needs. */
 interface SigningPort {
   readonly self: () => MemberId;
   readonly standing: () => SignOff | undefined;

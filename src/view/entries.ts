@@ -71,11 +71,11 @@ interface ProposalView extends Spoken {
   readonly kind: "proposal";
   /** Words of a peer, as in a message. */
   readonly outcome: string;
-  /** Of its digest, to read aloud; undefined while it has no place. */
+  /** Words of its digest, to read aloud; undefined while it has no place. */
   readonly words: string | undefined;
 }
 
-/** What a member's person says of a proposal. */
+/** A member's person on a proposal. */
 export interface StatementView extends Spoken {
   readonly kind: "statement";
   /** The place of the proposal. */

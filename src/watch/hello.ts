@@ -8,7 +8,7 @@ import { askView, tunnelView, watchedServices } from "./views.ts";
 
 type Hello = Extract<WatchEvent, { t: "hello" }>;
 
-/** What a view of one program looks at. */
+/** The parts of one program that a view looks at. */
 export interface Watched {
   readonly sessions: Sessions;
   readonly exposures: LazyExposures;

@@ -73,7 +73,7 @@ export const commandSchema = z.discriminatedUnion("do", [
     tunnelId,
     invite: z.string().check(z.minLength(1), z.maxLength(64)),
   }),
-  /** What a person has signed with a key of their own, of what they were shown: no agent's tool says this. */
+  /** A person's signature, with a key of their own, under what they were shown: no agent's tool says this. */
   z.strictObject({
     do: z.literal("sign"),
     id,
@@ -86,7 +86,7 @@ export const commandSchema = z.discriminatedUnion("do", [
   }),
   /** The last entries before a place of the log: answered with {@link Told}. */
   z.strictObject({ do: z.literal("earlier"), id, tunnelId, before: z.int().check(z.minimum(0)) }),
-  /** What was asked and decided in this tunnel: answered with {@link Told}. */
+  /** All that was asked and decided in this tunnel: answered with {@link Told}. */
   z.strictObject({ do: z.literal("audit"), id, tunnelId }),
   /** The text of a file that waits for a decision, or of one in the log: answered with {@link Told}. */
   z.strictObject({
@@ -144,7 +144,7 @@ export interface TunnelView {
   readonly safetyCodes: readonly SafetyCodeView[];
   /** Those that nobody has used yet, without their links. */
   readonly invites: readonly PendingInviteView[];
-  /** What was noticed that must not be, the newest last. */
+  /** Alarms: things that must not be, the newest last. */
   readonly alarms: readonly ErrorView[];
   readonly ended: EndView | undefined;
 }

@@ -5,7 +5,7 @@ import { encodeUtf8 } from "../protocol/base/utf8.ts";
 import { outcomeBytes, statementBytes, type Verdict } from "../protocol/sign-off/signed-bytes.ts";
 import type { SignOffView } from "../view/signing/sign-off.ts";
 
-/** What a person at a terminal has signed. */
+/** The signature of a person at a terminal. */
 export interface HandSigned {
   readonly digest: Bytes;
   readonly key: Bytes;

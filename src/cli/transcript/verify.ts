@@ -124,7 +124,7 @@ class Report {
     ];
   }
 
-  /** What persons have signed: each proposal with its outcome, and how it stands. */
+  /** The proposals, each with its outcome, who has signed it, and how it stands. */
   get signed(): string[] {
     const { proposals, unsound } = this.#verdict.signedOff;
     const name = (id: string): string => this.#name(id);

@@ -275,7 +275,7 @@ export class PersonFace implements Face {
       this.#say(`[${tunnelId}] ${now === "" ? "everything flows" : now.replaceAll("\n", "; ")}`);
   }
 
-  /** What was noticed that must not be, once each. */
+  /** Alarms: things that must not be, once each. */
   #alarm({ tunnelId, alarms }: TunnelView): void {
     const before = this.#alarms.get(tunnelId) ?? [];
     const texts = alarms.map(({ message, next }) => `[${tunnelId}] ALARM: ${message}. ${next}`);

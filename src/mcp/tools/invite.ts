@@ -48,7 +48,7 @@ function observingIn(input: {
   return observer ? { history: history === true, minutes } : undefined;
 }
 
-/** What an earlier answer may have changed since: links that were used, and those that a person has allowed. */
+/** Parts of an earlier answer that may have changed since: links that were used, and those that a person has allowed. */
 function usable(tunnel: HostSession): readonly string[] {
   return [...tunnel.pendingInvites().map(({ inviteId }) => inviteId), ...tunnel.oversight.allowedObservers];
 }

@@ -78,7 +78,7 @@ export const GATES = {
     byClient: "nothing",
     minutes: 10,
   },
-  // What others say as well would be read by somebody who is no member, and an approved link is used at any time.
+  // A link that was approved may be used at any time, and then somebody who is no member reads the others' words as well.
   observer: {
     because: "somebody who is no member would read along",
     stands: "always",

@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { act } from "./act.ts";
 import type { Tunnel } from "./store.ts";
 
-/** What was begun is there again after the page was loaded anew; it lives in this tab, as the token does. */
+/** A text that was begun is there again after the page was loaded anew; it lives in this tab, as the token does. */
 const draftOf = (key: string): string => sessionStorage.getItem(`draft ${key}`) ?? "";
 
 /** Speaks as this person. Nothing that is typed here ever decides anything. */

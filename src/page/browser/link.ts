@@ -72,7 +72,7 @@ function post(path: string, body: object, signal?: AbortSignal): Promise<Respons
 /** Does something as this person. Never rejects. */
 export async function send(server: string, command: NewCommand): Promise<PageAnswer> {
   try {
-    // What changes nothing has a way of its own, which those who only read along may go as well.
+    // A question that changes nothing has a way of its own, which those who only read along may go as well.
     const answer = await post(command.do === "earlier" ? "/earlier" : "/do", { server, command });
     const body = await jsonOf(answer);
     if (answer.ok && typeof body["ok"] === "boolean") return body as PageAnswer;

@@ -94,7 +94,7 @@ function focus(part: "said" | "wait", selector: string): void {
   document.querySelector<HTMLElement>(selector)?.focus();
 }
 
-/** What a key does outside of text fields. None of them says yes to anything. */
+/** Keys outside of text fields. None of them says yes to anything. */
 const KEYS: Readonly<Record<string, (open: Tunnel | undefined) => void>> = {
   h: (open) => open !== undefined && void toggleHold(open, "out"),
   i: (open) => open !== undefined && void toggleHold(open, "in"),

@@ -4,7 +4,7 @@ import type { NumberedLine, PageLine } from "../lines.ts";
 import type { Line, Locked } from "./link.ts";
 import { say } from "./word.ts";
 
-/** What is known here, with the server that told it. */
+/** All that is known here, with the server that told it. */
 export interface Tunnel {
   readonly key: string;
   readonly server: string;
@@ -55,7 +55,7 @@ export const stands = signal<{
 /** All that was there when the page came has been drawn: what comes now is news. */
 export const isCaughtUp = signal(false);
 export const chosen = signal<string | undefined>(undefined);
-/** What a narrow screen shows; undefined until a person chooses. */
+/** The part that a narrow screen shows; undefined until it is chosen. */
 export const shownPart = signal<"said" | "wait" | "room" | undefined>(undefined);
 export const dialog = signal<
   | { readonly name: "end" | "audit" | "help" }
@@ -63,7 +63,7 @@ export const dialog = signal<
   | { readonly name: "look"; readonly title: string; readonly told: Promise<PageTold | string> }
   | undefined
 >(undefined);
-/** Whoever looks only reads along: nothing can be done here. */
+/** Somebody looks who only reads along: nothing can be done here. */
 export const observing = signal(false);
 /** Ticks, for times that are left; by the clock of the program that serves the page. */
 export const now = signal(Date.now());
@@ -108,7 +108,7 @@ export function roomOf({ server, view }: Ask): Tunnel | undefined {
   return world.value.tunnels.get(keyOf(server, view.tunnelId));
 }
 
-/** What is open: of this tunnel, and of none. */
+/** Everything that is open: of this tunnel, and of none. */
 export function partsOf(tunnel: Tunnel): readonly { readonly server: string; readonly part: Part }[] {
   return [...world.value.parts.values()]
     .filter(

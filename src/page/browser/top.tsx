@@ -118,7 +118,7 @@ function Parts({ shown }: { readonly shown: string }) {
   );
 }
 
-/** What has to be read, and stays until it was. */
+/** Lines that stay until they were read. */
 export function Alarms() {
   const { line, since } = stands.value;
   const age = Math.max(0, now.value - since);

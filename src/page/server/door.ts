@@ -25,7 +25,7 @@ export type Entered =
   | { readonly kind: "used-twice"; readonly shutOut: readonly string[] };
 
 /**
- * Who may look and decide. A person comes by an address with a code that works once and for a minute, and gets a token that lives in
+ * Lets persons in who may look and decide. One comes by an address with a code that works once and for a minute, and gets a token that lives in
  * their tab. Both live in memory alone and die with this process. A code that comes twice was seen by somebody else: whoever came
  * first is shut out as well, since nobody can say who of the two is the person.
  */

@@ -3,7 +3,7 @@ import type { PageEvent } from "../model.ts";
 
 /** Entries of one tunnel that a page is shown at once; it asks for earlier ones. */
 const ENTRIES = 500;
-/** What they may take, in characters of JSON. */
+/** Their most, in characters of JSON. */
 const ENTRY_CHARS = 4 * 1024 * 1024;
 /** Warnings, and views that came or went. */
 const NEWS = 20;
@@ -47,16 +47,16 @@ class Bounded {
   }
 }
 
-/** What one server has told. */
+/** All that one server has told. */
 interface Known {
-  /** Of each thing the last that was told: by kind and id. */
+  /** The last word on each thing: by kind and id. */
   readonly things: Map<string, Kept>;
   readonly entries: Map<string, Bounded>;
   readonly news: Bounded;
 }
 
 /**
- * What a tab was told: the last lines, for a stream that goes on, and of everything the last state, for a page that begins anew. The
+ * Remembers what a tab was told: the last lines, for a stream that goes on, and of everything the last state, for a page that begins anew. The
  * rules of what is shown are not here: a line that was told is told again as it was.
  */
 export class Memory {

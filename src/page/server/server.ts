@@ -142,7 +142,7 @@ export class PageServer {
   ): Promise<Refusal | undefined> {
     if (path !== "/stream" && path !== "/do" && path !== "/earlier" && path !== "/leave")
       return { status: 404, code: "no-such-page" };
-    // Whoever only reads along has no verb, whatever a tab sends.
+    // Somebody who only reads along has no verb, whatever a tab sends.
     if (path === "/do" && this.#options.observed !== undefined)
       return { status: 403, code: "observer-spoke" };
     const body = await bodyOf(request);

@@ -6,7 +6,7 @@ import type { AskShown } from "../model.ts";
 import { alone, name, oneLine, plural, size } from "./labels.ts";
 import { FOUND_PLACES } from "../../view/words/found-places.ts";
 
-/** What waits for a person, in words. */
+/** Words for everything that waits for a person. */
 export function askShown(view: AskView): AskShown {
   const { ask, tunnelId, digest, state, gates, subject } = view;
   return {

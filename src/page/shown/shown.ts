@@ -131,7 +131,7 @@ export class Shown {
   }
 }
 
-/** What somebody who only reads along is shown: nothing that could be decided, ended or fetched. */
+/** For somebody who only reads along: nothing that could be decided, ended or fetched. */
 function readOnly(event: PageEvent): readonly PageEvent[] {
   if (event.t === "tunnel") {
     const { tunnel } = event;

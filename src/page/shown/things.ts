@@ -5,7 +5,7 @@ import type { WatchEvent } from "../../watch/protocol.ts";
 import type { Part, Thing } from "../model.ts";
 import { alone, name, oneLine, plural, size } from "./labels.ts";
 
-/** What is open, in words. Times are in ms since the epoch. */
+/** Words for everything that is open. Times are in ms since the epoch. */
 
 /** The last lines about a thing, by its key, the newest last. */
 export type Traffic = ReadonlyMap<string, readonly string[]>;

@@ -28,7 +28,7 @@ export type Entitlement =
       readonly kind: "invite";
       readonly inviteId: InviteId;
       readonly claim: Bytes;
-      /** Of an observer (Q1). */
+      /** The seat of an observer (Q1). */
       readonly seat: ObserverSeat | undefined;
     }
   | { readonly kind: "resume"; readonly member: MemberId; readonly role: ObserverRole | undefined };

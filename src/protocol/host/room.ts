@@ -382,7 +382,7 @@ export class Room {
         this.#backPressure.chargeConnection(connection, now);
         // A resume point confirms what an acknowledgement lost in the cut would have (D5).
         this.#inbound.confirmed(session);
-        // Whoever only reads along keeps no room open (Q5).
+        // Reading along keeps no room open (Q5).
         return isObserver(session?.member) ? undefined : this.#idle.touch(now);
       }
       this.#admission.refused(answer.peer, now);

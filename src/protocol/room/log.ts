@@ -68,7 +68,7 @@ export interface ProposalEntry extends Spoken {
   readonly signOff: SignOff | undefined;
 }
 
-/** What a member's person says of a proposal. */
+/** A member's person on a proposal. */
 export interface StatementEntry extends Spoken {
   readonly kind: "statement";
   readonly statement: Statement;

@@ -28,7 +28,7 @@ export function offerIn(text: string): Offer | undefined {
   return statement === undefined ? undefined : { kind: "statement", statement };
 }
 
-/** What stands for an offer where it is named in a line: its name, the outcome, or nothing. */
+/** Names an offer in a line: by its name, its outcome, or not at all. */
 export function wordsOfOffer(offer: Offer): string {
   switch (offer.kind) {
     case "file":

@@ -107,7 +107,7 @@ type Told = Pick<SayFrame, "what" | "intent" | "author" | "replyTo"> & {
   readonly text: string;
 };
 
-/** What all messages of the log have. */
+/** Fields that all messages of the log have. */
 type Placed = Omit<ProposalEntry, "kind" | "outcome" | "source" | "signOff">;
 
 /** The messages of one room as its log keeps them. */
@@ -196,7 +196,7 @@ export class SpokenEntries {
   }
 }
 
-/** What is wrong with a content of which this entry was made, or none (B1, Z5). */
+/** The fault of a content of which this entry was made; undefined where it has none (B1, Z5). */
 export function faultOf(entry: SpokenEntry | undefined): "offer-unreadable" | "sign-off-unsound" | undefined {
   if (entry === undefined) return "offer-unreadable";
   return entry.kind === "statement" && entry.standing === "unsound" ? "sign-off-unsound" : undefined;

@@ -24,7 +24,7 @@ export interface Asked {
   readonly id: MemberId;
   readonly name: string;
   readonly key: Bytes;
-  /** Of an observer, who is not asked. */
+  /** An observer has one, and is not asked. */
   readonly role?: unknown;
 }
 
@@ -43,7 +43,7 @@ export interface Proposed {
 /** One proposal, and what the members' persons have said of it. */
 export class SignOff {
   readonly proposed: Proposed;
-  /** What everybody signs (Z2). */
+  /** The digest that everybody signs (Z2). */
   readonly digest: Bytes;
   readonly #primitives: Primitives;
   readonly #counted = new Map<MemberId, Counted>();
@@ -126,7 +126,7 @@ export class SignOff {
   }
 }
 
-/** What became of a statement: `late` is about another proposal than the one that stands, or not the first of its member. */
+/** The fate of a statement: `late` is about another proposal than the one that stands, or not the first of its member. */
 export type Heard = "counts" | "late" | "unsound";
 
 /** The proposals of one room, as one participant was told of them: the last one stands. */

@@ -19,7 +19,7 @@ const proposalSchema = z.strictObject({ proposes: z.string().check(z.refine(isOu
 
 const reason = z.string().check(z.refine(isReason));
 
-/** What a person says about a proposal, with their key and its certificate (Z3). */
+/** A person's word on a proposal, with their key and its certificate (Z3). */
 const statementSchema = z
   .strictObject({
     /** The digest of what was proposed (Z2). */

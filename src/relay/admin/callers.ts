@@ -13,7 +13,7 @@ const caller = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("tenant"), tokenId: z.string() }),
 ]);
 
-/** Who has asked at another node of the cluster. */
+/** The caller who has asked at another node of the cluster. */
 export function parseCaller(text: string): Caller | undefined {
   try {
     return caller.safeParse(JSON.parse(text)).data;

@@ -5,7 +5,7 @@ import { tokens, tunnels, type TokenView, type TunnelView } from "./schemas.ts";
 
 export interface OthersOptions {
   readonly questions: Questions;
-  /** What this node alone says, as an answer of its API. */
+  /** The answer of this node alone, as its API gives it. */
   readonly own: (question: Omit<NodeQuestion, "caller"> & { readonly caller: Caller }) => Promise<NodeAnswer>;
 }
 
@@ -42,7 +42,7 @@ export class Others {
     });
   }
 
-  /** What this node tells of tokens, with what the others know of the same ones. */
+  /** Tokens as this node has them, with the others' knowledge of the same ones. */
   async tokens(own: readonly TokenView[], caller: Caller): Promise<readonly TokenView[]> {
     const answers = await this.#ask("GET", "/api/tokens", caller);
     const told = answers.flatMap(({ body }) => tokens.safeParse(parsed(body)).data?.tokens ?? []);

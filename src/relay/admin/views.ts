@@ -15,7 +15,7 @@ export function readinessOf({ isReady, context }: Relay): Readiness {
   return { ready: false, reason: context.claims.state === "away" ? "claims-away" : "draining" };
 }
 
-/** Of the whole cluster. */
+/** Counted over the whole cluster. */
 async function nodesOf({ cluster }: Relay): Promise<Status["nodes"]> {
   const all = cluster === undefined ? undefined : await unlessAway(cluster.nodes.all());
   if (all === undefined) return null;

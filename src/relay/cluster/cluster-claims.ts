@@ -304,7 +304,7 @@ export class ClusterClaims implements Claims {
     }
   }
 
-  /** What was lost while a claim was on its way was not looked at with the others. */
+  /** Claims that were lost on their way were not looked at with the others. */
   async #isStill(entryKey: string, epoch: number, since: number): Promise<boolean> {
     let generation = since;
     while (this.#lease.generation !== generation) {
@@ -376,7 +376,7 @@ export class ClusterClaims implements Claims {
     await Promise.all(Array.from({ length: CLUSTER.verifying }, look));
   }
 
-  /** Of this node: told to all others, too. */
+  /** Events of this node: told to all others, too. */
   #happened(event: Exclude<ClaimEvent, { type: "lost" }>): void {
     const { engine, node } = this.#options;
     this.#found.take(event);
@@ -403,7 +403,7 @@ export class ClusterClaims implements Claims {
   }
 
   /**
-   * What another node has asked, by the engine or by itself.
+   * Answers another node, which has asked by the engine or by itself.
    * @returns undefined for what this version does not know: the other node helps itself
    */
   answer(text: string): string | undefined {

@@ -2,7 +2,7 @@
 export interface Entry {
   readonly key: string;
   readonly value: string;
-  /** Of the write that made it: grows with every write to the bucket, whatever its key. */
+  /** The number of the write that made it: grows with every write to the bucket, whatever its key. */
   readonly revision: number;
   /** When it was written, by the engine's clock, in ms. */
   readonly writtenAt: number;
@@ -39,7 +39,7 @@ export interface Bucket {
   next(prefix: string, from: number): Promise<Entry | undefined>;
 }
 
-/** What the nodes of a cluster have in common: two buckets, and words that reach whoever listens at that moment. */
+/** The engine that the nodes of a cluster have in common: two buckets, and words that reach whoever listens at that moment. */
 export interface Engine {
   readonly claims: Bucket;
   /** Entries vanish by themselves a while after their last write. */

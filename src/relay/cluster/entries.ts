@@ -12,7 +12,7 @@ const claimEntry = z.object({
   ...name,
   key: word,
   state: z.enum(["held", "away", "done"]),
-  /** Of a held one. */
+  /** The node of a held one. */
   node: z.optional(word),
   /** Nodes that may serve an older claim on it still: whoever takes the name has to see to them, too. */
   behind: z.array(word).check(z.maxLength(64)),
@@ -32,7 +32,7 @@ const nodeFacts = z.object({
   hosts: z.int(),
   connections: z.int(),
 });
-/** What a node tells the others of itself. */
+/** A node's facts, as it tells them to the others. */
 export type NodeFacts = z.infer<typeof nodeFacts>;
 
 /** Nodes whose word extends the lease while the engine does not answer: who closes it tells one of them. */

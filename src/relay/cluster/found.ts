@@ -2,7 +2,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { claimId, type Claim, type ClaimEvent, type ClaimName } from "../claims/claims.ts";
 import { CLUSTER } from "./timing.ts";
 
-/** What is known of a name; `claim` undefined: nobody holds it. */
+/** Knowledge of a name; `claim` undefined: nobody holds it. */
 interface Known {
   readonly claim: Claim | undefined;
   readonly epoch: number;

@@ -8,7 +8,7 @@ export interface LeaseOptions {
   readonly node: string;
   readonly clock: Clock;
   readonly nodes: Bucket;
-  /** What the lease tells of this node, anew with each renewal. */
+  /** Facts of this node that the lease tells, anew with each renewal. */
   readonly facts: () => NodeFacts;
   /**
    * Another node has closed the lease, and this one has a new one: looks at every claim of this node, and stops serving those that
@@ -20,7 +20,7 @@ export interface LeaseOptions {
   readonly onRenewed: () => void;
   /** @throws {EngineAway} */
   readonly choose: () => Promise<readonly string[]>;
-  /** What a witness says of the lease; undefined where it says nothing. */
+  /** A witness's word on the lease; undefined where it says nothing. */
   readonly ask: (witness: string, revision: number) => Promise<Word | undefined>;
   /** The engine is there for others, or nobody is there: hosts are served better anywhere else. */
   readonly onCutOff: () => void;
@@ -32,7 +32,7 @@ export interface LeaseOptions {
  * either its own answer, or have closed the lease and waited for its end (see {@link Fences}): a renewal that comes after that fails.
  *
  * Where the engine does not answer, the lease lives on for a while by the words of all its witnesses that they have not closed it.
- * Whoever closes it is a witness, or tells one.
+ * The node that closes it is a witness, or tells one.
  */
 export class Lease {
   readonly #options: LeaseOptions;
@@ -114,7 +114,7 @@ export class Lease {
     this.#isAsking = true;
     const words = await Promise.all(witnesses.map((witness) => ask(witness, revision)));
     this.#isAsking = false;
-    // Of an older lease than the present one.
+    // It is about an older lease than the present one.
     if (this.#isOver || this.#revision !== revision || this.#renewedAt !== renewedAt) return;
     const isInTime = askedAt - renewedAt < CLUSTER.wordsMs;
     if (isWitnessed && isInTime && words.every((word) => word?.isOpen === true))

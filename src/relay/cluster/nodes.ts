@@ -1,7 +1,7 @@
 import { unlessAway, type Bucket } from "./engine.ts";
 import { parseNodeEntry, type NodeFacts } from "./entries.ts";
 
-/** What other nodes tell of themselves, as far as it was asked for. */
+/** Other nodes' facts, as far as they were asked for. */
 export class Nodes {
   readonly #bucket: Bucket;
   readonly #known = new Map<string, NodeFacts>();

@@ -23,7 +23,7 @@ export class Owners {
     const { id, maxNames } = name.owner;
     const key = ownedKey(id, name);
     const added = await this.#bucket.put(key, "1", 0);
-    // Of an attempt that was cut, or of this moment: counted already.
+    // It belongs to an attempt that was cut, or to this moment: counted already.
     if (added === undefined) return true;
     if ((await this.#count(id)) <= maxNames) return true;
     await this.#forgetLost(id, key);

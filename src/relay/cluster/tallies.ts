@@ -33,7 +33,7 @@ const GATHER_MS = 20;
 const NEAR = 0.7;
 /** All is told again after so long, for those who are new or have missed something. */
 const AGAIN_MS = 1_000;
-/** What a node has told counts for so long. */
+/** A node's word counts for so long. */
 const BELIEVED_MS = 3_500;
 const MAX_KEYS = 5_000;
 

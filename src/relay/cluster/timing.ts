@@ -19,7 +19,7 @@ export const CLUSTER = {
   witnessMs: 1_000,
   /** Words of witnesses count for so long after the last renewal. */
   wordsMs: 30_000,
-  /** Who takes a claim of a node whose witnesses are all gone waits until their words count no more. */
+  /** A node that takes a claim of one whose witnesses are all gone waits until their words count no more. */
   wordlessMs: 34_000,
   /** A witness whose engine answers it, and not this node for so long: this node is cut off from it. */
   cutOffMs: 5_000,

@@ -36,7 +36,7 @@ export async function chooseWitnesses(
   return chosen;
 }
 
-/** What a witness says of the lease of a node; undefined where it says nothing that can be read. */
+/** A witness's word on the lease of a node; undefined where nothing of it can be read. */
 export async function wordOf(
   peers: PeerTalk,
   witness: string,
@@ -52,7 +52,7 @@ export async function wordOf(
 }
 
 /**
- * What this node has closed itself, or has been told is closed: it gives its word for none of that. Whoever closes a lease waits from
+ * Leases that this node has closed itself, or has been told are closed: it gives its word for none of them. The node that closes one waits from
  * the moment on from which this is known here, so a word that was given before is over by then.
  */
 export class Closed {

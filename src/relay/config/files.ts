@@ -75,7 +75,7 @@ export function readFiles(
 const ADMIN_CHARS = 16;
 const SECRET_CHARS = 8;
 
-/** Of files that can be read. */
+/** Problems of certificates whose files can be read. */
 function certificateProblems(config: RelayConfig, where: Where): readonly string[] {
   const { "tls-cert": cert, "tls-key": key } = config;
   if (cert === undefined || key === undefined || isRight(() => contextOf({ cert, key }))) return [];

@@ -241,7 +241,7 @@ const UNCLAIMED = {
 } as const satisfies Record<Exclude<ClaimOutcome["kind"], "claimed">, Reason>;
 const CLOSING_MS = 2_000;
 const LATER_MS = 10_000;
-/** What this node cannot do may be possible at the next one, to which the same address leads. */
+/** The same address leads to other nodes, and the next one may be able to do it. */
 const ELSEWHERE_MS = 300;
 /** Until another relay answers at the address of one that ends. */
 const SUCCESSOR_MS = 2_000;

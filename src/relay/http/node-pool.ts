@@ -64,7 +64,7 @@ export class NodePools {
   constructor(elsewhere: Elsewhere, claims: Claims) {
     this.#elsewhere = elsewhere;
     this.#claims = claims;
-    // What an owner says that is over is nobody's answer: its connections are cut, those in use with them.
+    // An owner that is over answers nobody: its connections are cut, those in use with them.
     this.#stop = claims.watch((event) => {
       const id = claimId(event.claim);
       const pool = this.#pools.get(id);

@@ -18,7 +18,7 @@ export interface ClusterOptions {
   readonly address: { readonly host: string; readonly port: number };
   /** Undefined on loopback alone. */
   readonly tls: NodeTls | undefined;
-  /** What is said between nodes; all that this version speaks, where it is left out. */
+  /** Versions between nodes; all that this program speaks, where it is left out. */
   readonly versions?: readonly number[];
 }
 
@@ -37,7 +37,7 @@ interface Joining {
   readonly node: string;
   readonly clock: Clock;
   readonly roomAwayMs: number;
-  /** What changes of the facts of this node. */
+  /** The facts of this node that change. */
   readonly facts: () => Pick<NodeFacts, "isLeaving" | "hosts" | "connections">;
   /** The port that the listener for nodes has got. */
   readonly port: () => number | undefined;

@@ -7,7 +7,7 @@ import { splice } from "../../uplink/line/splice.ts";
 interface Upgrade {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
-  /** What came behind the request. */
+  /** Bytes that came behind the request. */
   readonly head: Buffer;
   /** The visitor; undefined for a host. */
   readonly source: string | undefined;

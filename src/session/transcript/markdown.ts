@@ -16,7 +16,7 @@ export interface MarkdownOptions {
   readonly frame?: (text: string) => string;
   /** The result of checking it; left out where it comes from this process itself. */
   readonly verdict?: Verdict;
-  /** What persons have signed, where there is no verdict that says it. */
+  /** The proposals and their signatures, where there is no verdict that says it. */
   readonly signedOff?: SignedOff;
   /** How to get what is left out at the beginning. */
   readonly more?: string;
@@ -150,7 +150,7 @@ class Renderer {
       : "_It was not for the member who exported this._";
   }
 
-  /** What persons have signed: words of this program, with names. The outcomes stand in their entries. */
+  /** The proposals and their signatures: words of this program, with names. The outcomes stand in their entries. */
   #signedOff(): string[] {
     if (this.#options.verdict?.ok === false) return [];
     const signedOff = this.#options.verdict?.signedOff ?? this.#options.signedOff;

@@ -38,13 +38,13 @@ export function signedOffIn(primitives: Primitives, document: UnsignedTranscript
   return replay.found;
 }
 
-/** Of a tunnel that was to end with all signatures, and has not. */
+/** For a tunnel that was to end with all signatures, and has not. */
 export const NOT_SIGNED =
   "It was to end with the signatures of the humans of all members, and they are not all there.";
 
 const PLACES = { page: "on a page", terminal: "in a terminal" } as const;
 
-/** Who has signed a proposal, and how it stands, in a few sentences. @param name of a member, as it may be shown */
+/** Says in a few sentences how a proposal stands, and who has signed it. @param name of a member, as it may be shown */
 export function signedOffText(signOff: SignOff, name: (id: MemberId) => string): string {
   const { proposed, words, counted } = signOff;
   const said = counted.map(([id, { seq, statement }]) => {

@@ -51,7 +51,7 @@ export interface Verdict {
     readonly name: string;
     readonly upTo: number;
   }[];
-  /** What persons have signed, and what holds of it. */
+  /** The proposals and their signatures, and what holds of them. */
   readonly signedOff: SignedOff;
   /** Everybody who was in the room in the time of this document. */
   readonly members: readonly MemberRecord[];

@@ -14,7 +14,7 @@ export interface SignOffView {
   readonly room: RoomId;
   /** The chain at its place, 32 bytes as base64url. */
   readonly chain: string;
-  /** What is signed, 32 bytes as base64url. */
+  /** The digest that is signed, 32 bytes as base64url. */
   readonly digest: string;
   /** Three of its digest, to read aloud. */
   readonly words: string;

@@ -26,7 +26,7 @@ export function signOffState(view: SignOffView, name: (label: string) => string)
   }
 }
 
-/** What one of those who are asked has said, without their reason. */
+/** The answer of one who was asked, without their reason. */
 export function signatoryState({ verdict, made, seq }: SignatoryView): string {
   if (verdict === undefined || made === undefined) return "not yet";
   return `${verdict === "done" ? "signed" : "refused"} (entry ${seq}, key made ${PLACES[made]})`;
@@ -38,7 +38,7 @@ const STANDINGS = {
   unsound: ", which counts for nothing: the signature does not hold",
 } as const;
 
-/** What an entry of the log says: completes a name. */
+/** Says an entry of the log in words that complete a name. */
 export function statementText({ verdict, proposal, standing }: StatementView): string {
   const what = verdict === "done" ? "has signed" : "has refused to sign";
   return `${what} the outcome of entry ${proposal}${STANDINGS[standing]}`;

@@ -225,7 +225,7 @@ export class PeopleView {
     const { paint } = this.#options;
     const name = "memberName" in event ? nameOf(event.memberName, event.member, event.lookAlike) : "";
     const line = `${this.#time(ts)} * ${systemText(event, name)}`;
-    // Who reads what is said here is to be noticed.
+    // It is to be noticed that somebody reads along.
     const isObserver = event.event === "joined" && event.role !== undefined;
     const shown = event.event === "idle-warning" || isObserver ? paint.yellow(line) : paint.dim(line);
     return safetyCode === undefined ? shown : `${shown}\n  Safety code with ${name}: ${safetyCode}`;

@@ -7,7 +7,7 @@ import type { Verdict } from "../../../protocol/sign-off/signed-bytes.ts";
 
 type Signs = "person" | "no-terminal" | "agent";
 
-/** What a person at a chat types to sign the outcome that stands, or to refuse. */
+/** How a person at a chat signs the outcome that stands, or refuses. */
 export function signHint(words: string | undefined): string {
   return words === undefined ? "" : `[to sign it: /sign ${words}, to refuse: /not-done REASON]`;
 }

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
-/** What came, or moved, just now takes no yes: the click may have been meant for something else. */
+/** Nothing that came, or moved, just now takes a yes: the click may have been meant for something else. */
 const INERT_MS = 500;
 let focusedAt = Number.NEGATIVE_INFINITY;
 // The click that brings this window to the front may not decide either.
@@ -13,7 +13,7 @@ export const JUST_IN_FRONT = "This window came to the front only now. Press agai
 
 /** Whether it takes no yes yet. @param place where it stands, or what it is: another one begins anew */
 export function useInert(place: number | string): boolean {
-  // What may be answered, and not whether: so there is no moment between a move and its being inert.
+  // It keeps which one may be answered, and not whether: so there is no moment between a move and its being inert.
   const [ready, setReady] = useState<number | string | undefined>(undefined);
   useEffect(() => {
     const timer = setTimeout(() => setReady(place), INERT_MS);

@@ -4,7 +4,7 @@ import { outcomeBytes, statementBytes, type Verdict } from "../../../protocol/si
 import type { SignOffShown } from "../../model.ts";
 import { unmarked } from "../../text/marks.ts";
 
-/** What a person has signed, as texts for a command. */
+/** A person's signature, as texts for a command. */
 export interface Signed {
   readonly digest: string;
   readonly key: string;

@@ -89,7 +89,7 @@ const lineOf = (one: EntryShown): string => {
   return `${one.from}: ${text.length > 90 ? `${text.slice(0, 90)}…` : text}`;
 };
 
-/** What has happened in the room after the proposal. */
+/** Everything that has happened in the room after the proposal. */
 function Since({ tunnel, seq }: { readonly tunnel: Tunnel; readonly seq: number }) {
   const { entries } = logs.value.get(tunnel.key) ?? { entries: [] };
   const at = entries.findIndex((one) => one.kind === "said" && one.seq === seq);

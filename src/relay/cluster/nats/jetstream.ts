@@ -38,7 +38,7 @@ interface Failure {
 const isFailure = (answer: object): answer is Failure => "failed" in answer;
 
 export interface BucketShape {
-  /** Of the bucket: its stream is `KV_NAME`, as other tools for such buckets expect. */
+  /** The name of the bucket: its stream is `KV_NAME`, as other tools for such buckets expect. */
   readonly name: string;
   /** 0: entries stay. */
   readonly maxAgeMs: number;
@@ -102,7 +102,7 @@ export class JetStreamBucket implements Bucket {
     const answer = await this.#api("STREAM.MSG.DELETE", { seq: revision, no_erase: true }, deleted);
     if (!isFailure(answer)) return answer.success;
     if (answer.failed === CODE.sequenceNotFound || answer.failed === CODE.noMessage) return false;
-    // Of a number that was never given, or of a store that is broken.
+    // The number was never given, or the store is broken.
     if (answer.failed === CODE.deleteFailed && (await this.get(key))?.revision !== revision) return false;
     throw new EngineAway(problem("STREAM.MSG.DELETE", answer));
   }

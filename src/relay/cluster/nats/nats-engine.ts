@@ -6,7 +6,7 @@ import { CLUSTER } from "../timing.ts";
 import type { ClusterServers } from "./servers.ts";
 import { JetStreamBucket } from "./jetstream.ts";
 
-/** What is asked of JetStream here came with this version: the subjects of a stream by a filter. */
+/** The first version that gives the subjects of a stream by a filter. */
 const LEAST = [2, 9] as const;
 const BUCKETS = { claims: "tunnel-mcp-relay-claims", nodes: "tunnel-mcp-relay-nodes" } as const;
 
@@ -69,7 +69,7 @@ export class NatsEngine implements Engine {
   }
 
   publish(subject: string, text: string): void {
-    // What is said into a broken line would be heard much later.
+    // Words into a broken line would be heard much later.
     if (this.#isConnected && !this.#connection.isClosed()) this.#connection.publish(subject, text);
   }
 
@@ -146,7 +146,7 @@ async function connected({ addresses, login, tls }: ClusterServers, name: string
   }
 }
 
-/** What JetStream has said, such as that its disk is full. */
+/** JetStream's own words, such as that its disk is full. */
 function whyOf(error: unknown): string {
   const { cause } = error instanceof EngineAway ? error : { cause: undefined };
   return cause instanceof Error ? ` (${cause.message})` : "";

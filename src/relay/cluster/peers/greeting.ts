@@ -18,13 +18,13 @@ const greeting = z.object({
   version: z.int(),
   from: word,
   to: word,
-  /** Of the sender's clock, in ms. */
+  /** By the sender's clock, in ms. */
   time: z.int(),
   nonce: z.string().check(z.minLength(22), z.maxLength(22)),
   wanted,
 });
 /**
- * What one node wants of another: the host of a claim, under that epoch; the guest of a ticket; the answer to a message of the
+ * One node's wish to another: the host of a claim, under that epoch; the guest of a ticket; the answer to a message of the
  * register; or its operator's listener.
  */
 export type Wanted = z.infer<typeof wanted>;
@@ -54,7 +54,7 @@ export function greet(
   readonly line: string;
   /** `gone`: whoever listens there is another node, and nobody else can be at its address. */
   readonly read: (answer: string) => "accepted" | "gone" | undefined;
-  /** What the node says on a message. */
+  /** The node's answer to a message. */
   readonly said: (line: string) => string | undefined;
 } {
   const nonce = randomBytes(NONCE_BYTES).toString("base64url");

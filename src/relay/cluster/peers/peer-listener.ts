@@ -23,7 +23,7 @@ export interface PeerListenerOptions {
   readonly questions: Questions;
   readonly key: Buffer;
   readonly versions: readonly number[];
-  /** What the register says on a message of another node. */
+  /** The register's answer to a message of another node. */
   readonly answer: (text: string) => string | undefined;
   /** Undefined on loopback alone. */
   readonly tls: NodeTls | undefined;

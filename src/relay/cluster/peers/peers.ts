@@ -117,7 +117,7 @@ export class Peers implements Elsewhere, PeerTalk {
     const dialled = connectTls({
       socket,
       ...tls,
-      // Whoever the cluster's own authority has signed is a node, whatever its name; which one is proved by its answer.
+      // Every certificate of the cluster's own authority is a node's, whatever its name; which one is proved by its answer.
       checkServerIdentity: () => undefined,
     });
     socket.once("error", (error) => dialled.destroy(error));

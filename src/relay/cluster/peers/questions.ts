@@ -3,12 +3,12 @@ import type { Duplex } from "node:stream";
 import { EngineAway } from "../engine.ts";
 import type { Nodes } from "../nodes.ts";
 
-/** What the operator's listener of one node asks that of another. */
+/** A question of one node's operator listener to that of another. */
 export interface NodeQuestion {
   readonly method: "GET" | "DELETE";
   /** With its query. */
   readonly path: string;
-  /** Who has asked here: the other node believes it. */
+  /** The caller here: the other node believes it. */
   readonly caller: string;
 }
 
@@ -29,7 +29,7 @@ const MAX_BYTES = 4 * 1024 * 1024;
 
 /** Questions of the operator's listener to those of the other nodes. */
 export class Questions {
-  /** What this node answers. Set by its operator's listener. */
+  /** Answers at this node. Set by its operator's listener. */
   onQuestion: (question: NodeQuestion) => Promise<NodeAnswer> = () =>
     Promise.resolve({ status: 503, body: "" });
   readonly #options: QuestionsOptions;
