@@ -8,41 +8,20 @@
  *
  *   node bench/relay.mjs [--pairs 30] [--idle 10000] [--rooms 10000]
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { interval, isAtMost, LEAST_PAIRS, measurePairs } from "./pairs.mjs";
+import { end, startRelay } from "./relays.mjs";
 import { counts, isMain, print, processorMs, rounded, withPrograms, withSides } from "./support.mjs";
 
 const TARGETS = { addedMs: 0.3, requestMs: 0.5, roomMiB: 150, httpMiB: 80, guestKiB: 16 };
 const id = (number) => `${"b".repeat(14)}${String(number).padStart(8, "0")}`;
 
 async function withRelay(server, work) {
-  const args = [
-    server,
-    "relay",
-    "--listen",
-    "127.0.0.1:0",
-    "--admin-listen",
-    "127.0.0.1:0",
-    "--allow-open-http",
-  ];
-  const limits = {
-    "connections-per-source": 100_000,
-    tunnels: 100_000,
-    "in-flight": 20_000,
-    "response-bytes": 0,
-  };
-  for (const [name, value] of Object.entries(limits)) args.push(`--max-${name}`, String(value));
-  const child = spawn(process.execPath, [...args, "--registrations-per-minute", "1000000"], {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, RELAY_MAX_TUNNELS_PER_SOURCE: "100000" },
-  });
-  const [line] = await once(child.stdout, "data");
+  const { child, url } = await startRelay(server);
   try {
-    return await work({ url: JSON.parse(line.toString().split("\n")[0]).url, pid: child.pid });
+    return await work({ url, pid: child.pid });
   } finally {
-    child.kill("SIGKILL");
+    await end(child);
   }
 }
 

@@ -3,7 +3,7 @@
  *
  *   node bench/run.mjs [--only startup,files] [--pairs 30] [--memory 12] [--throughput 5] [--burst 3]
  *                      [--recovery 30] [--outage 60] [--long 300] [--endurance 100000] [--strangers 5]
- *                      [--fanout 12000] [--fairness 3] [--filter 3] [--files 3] [--mib 256]
+ *                      [--fanout 12000] [--fairness 3] [--filter 3] [--page 20] [--files 3] [--mib 256]
  *
  * `--pairs` is how often startup, exchange, filter-exchange, files and folders are measured in turn with their floors (see pairs.mjs). The other numbers
  * are samples, messages or deliveries: see each file. `--mib` is the size of a file; `--outage` and `--long` are the
@@ -19,6 +19,7 @@ import { measureFilterExchange } from "./filter-exchange.mjs";
 import { fileRows, measureFiles } from "./files.mjs";
 import { folderRows, measureFolders } from "./folders.mjs";
 import { measureMemory } from "./memory.mjs";
+import { measurePage, pageRows } from "./page.mjs";
 import { intervalText, LEAST_PAIRS } from "./pairs.mjs";
 import { measureOutages, measureRecovery } from "./recovery.mjs";
 import { measureStartup } from "./startup.mjs";
@@ -144,6 +145,11 @@ const BENCHES = {
     title: "exchange, filter on against off",
     run: (programs) => measureFilterExchange(programs, { pairs }),
     row: ofPairs,
+  },
+  page: {
+    number: 20,
+    run: (programs, loads) => measurePage(programs, { pairs, loads, appends: 200, entries: 5_000 }),
+    rows: pageRows,
   },
   files: {
     number: 3,

@@ -40,7 +40,9 @@ const PROGRAMS = {
   gateway: "gateway-side",
   services: "services-side",
   relay: "relay-side",
+  cluster: "cluster-side",
   bridge: "bridge-side",
+  page: "page-side",
 };
 
 /**

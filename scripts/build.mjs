@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build, transform } from "esbuild";
 import { thirdPartyNotices } from "./notices.mjs";
+import { bundlePage, packPage } from "./page-bundle.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { values: options } = parseArgs({
@@ -34,8 +35,12 @@ const LATER = new Map([
   ["src/app/commands.ts", "commands"],
   // The relay: a program of its own, for whoever runs one.
   ["src/app/relaying.ts", "relay"],
+  // The client of a cluster's engine: for a relay that is one of many nodes.
+  ["src/relay/cluster/nats/nats-engine.ts", "cluster"],
   // What asks a running server, and may run as long as it does.
   ["src/app/waking.ts", "waking"],
+  // The page of a person, where a server opens it by itself.
+  ["src/app/paging.ts", "paging"],
   // The thread that looks for secrets in what leaves, started with the first file; its rules are larger than they look.
   ["src/oversight/filter/worker.ts", "scanning"],
 ]);
@@ -137,6 +142,21 @@ const noTraces = {
       namespace: "no-traces",
     }));
     onLoad({ filter: /./, namespace: "no-traces" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
+/**
+ * The engine's client brings keys and signatures of its own for a login that is not offered here, a transport for browsers, and a
+ * benchmark: half of it.
+ */
+const slimEngine = {
+  name: "slim-engine",
+  setup({ onResolve, onLoad }) {
+    const isOfEngine = ({ importer }) => importer.includes(`${path.sep}@nats-io${path.sep}`);
+    onResolve({ filter: /^@nats-io\/nkeys$|^\.\/(?:bench|ws_transport|nkeys)$/ }, (args) =>
+      isOfEngine(args) ? { path: args.path, namespace: "slim-engine" } : undefined,
+    );
+    onLoad({ filter: /./, namespace: "slim-engine" }, () => ({ contents: "module.exports = {};" }));
   },
 };
 
@@ -257,6 +277,7 @@ async function main() {
     plainProxyAgent,
     noTimeline,
     noTraces,
+    slimEngine,
     englishOnly,
     smallValidator,
     builtinsOnDemand,
@@ -272,7 +293,7 @@ async function main() {
       plugins: [...more, ...plugins],
     });
   await mkdir(dist, { recursive: true });
-  const [answering, errors, later] = await Promise.all([
+  const [answering, errors, later, page] = await Promise.all([
     single("src/main.ts", "tunnel-mcp.cjs", `#!/usr/bin/env node\n${banner}`, laterFiles, errorTexts),
     single(ERRORS.source, ERRORS.file, ""),
     build({
@@ -288,8 +309,9 @@ async function main() {
       outExtension: { ".js": ".cjs" },
       plugins: [errorTexts, ...plugins],
     }),
+    bundlePage(),
   ]);
-  const built = [answering, errors, later];
+  const built = [answering, errors, later, page];
   const written = new Map();
   for (const { outputFiles } of [answering, errors])
     for (const { path: file, contents } of outputFiles) written.set(file, contents);
@@ -302,6 +324,7 @@ async function main() {
     });
     written.set(file, code.includes(OWN_URL) ? `${banner}${code}` : code);
   }
+  written.set(path.join(dist, "page.br"), packPage(page.texts));
   for (const [file, contents] of written) await replace(file, contents);
   await writeLibraryFaces();
   await removeOldFiles(new Set(written.keys()));

@@ -6,15 +6,13 @@
  *   node scripts/picture.mjs            write, after a build
  *   node scripts/picture.mjs --check    compare only; exits 1 when it differs
  */
-import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { Client } from "@modelcontextprotocol/client";
-import { getDefaultEnvironment, StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { startAgent } from "./picture-agent.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const bundle = path.join(root, "dist", "tunnel-mcp.cjs");
 const target = path.join(root, "docs", "session.svg");
 
 // --- the session ---
@@ -25,54 +23,10 @@ const ANSWER = "An object with items and nextCursor. An example comes as a file.
 const FILE = { name: "orders.json", content: '{ "items": [{ "id": 7 }], "nextCursor": "c2" }\n' };
 const NOTE = "What GET /orders answers.";
 const SUMMARY = "GET /orders answers with a cursor.";
+/** Alike on both sides. */
+const ALIKE = { shop: "shop", client: { name: "tunnel-mcp-picture", version: "0" } };
 /** In the form of a real one, which is another in every run. */
 const CODE = "🦊 🐘 📎 … / blue deposit …";
-
-const LISTENS = 6;
-const LISTEN_MS = 10_000;
-
-/** A server process in folders of its own, and the client in front of it. */
-async function startAgent(folder, name) {
-  const home = path.join(folder, "home");
-  const cwd = path.join(folder, "shop");
-  await Promise.all([home, cwd].map((one) => mkdir(one, { recursive: true })));
-  const places = { HOME: home, USERPROFILE: home, XDG_CACHE_HOME: home, LOCALAPPDATA: home };
-  const settings = {
-    TUNNEL_NAME: name,
-    TUNNEL_TRANSPORT: "direct",
-    TUNNEL_DOH: "off",
-    TUNNEL_CONTEXT: "off",
-  };
-  const transport = new StdioClientTransport({
-    command: process.execPath,
-    args: [bundle],
-    env: { ...getDefaultEnvironment(), ...places, ...settings },
-    cwd,
-    stderr: "inherit",
-  });
-  const client = new Client({ name: "tunnel-mcp-picture", version: "0" });
-  await client.connect(transport);
-
-  async function call(tool, args = {}) {
-    const { isError, structuredContent } = await client.callTool({ name: tool, arguments: args });
-    if (isError === true) throw new Error(`${tool}: ${JSON.stringify(structuredContent)}`);
-    return structuredContent;
-  }
-  /** The first message of that kind; what comes before it is not shown. */
-  async function hear(wanted) {
-    for (let listens = 0; listens < LISTENS; listens += 1) {
-      const { messages } = await call("tunnel_listen", { timeoutMs: LISTEN_MS });
-      const found = messages.find(wanted);
-      if (found !== undefined) return { ...found, text: withoutFence(found.text) };
-    }
-    throw new Error(`${name} was not told`);
-  }
-  return { cwd, call, hear, stop: () => client.close() };
-}
-
-function withoutFence(text = "") {
-  return text.replaceAll(/^<<(?:end )?peer-text.*>>$/gm, "").trim();
-}
 
 /** What the steps rest on; a picture of something else must not come to be. */
 function assert(holds, what) {
@@ -329,8 +283,8 @@ async function main() {
   const folder = await mkdtemp(path.join(tmpdir(), "tunnel-picture-"));
   const agents = {};
   try {
-    agents.ana = await startAgent(path.join(folder, "ana"), "Ana");
-    agents.ben = await startAgent(path.join(folder, "ben"), "Ben");
+    agents.ana = await startAgent({ folder: path.join(folder, "ana"), name: "Ana", ...ALIKE });
+    agents.ben = await startAgent({ folder: path.join(folder, "ben"), name: "Ben", ...ALIKE });
     const picture = draw(await session(agents));
     if (picture === (await readFile(target, "utf8").catch(() => "")))
       return console.log("docs/session.svg is up to date");

@@ -27,3 +27,6 @@ export { MemberServices } from "../src/services/tunnels/member-services.ts";
 export { MemoryBudget } from "../src/expose/inspector/budget.ts";
 export { Redactor } from "../src/expose/inspector/secrets.ts";
 export { openApi } from "../src/relay/admin/openapi.ts";
+export { readAssets } from "../src/page/server/assets.ts";
+export { PageServer } from "../src/page/server/server.ts";
+export { systemClock } from "../src/runtime/clock.ts";

@@ -83,6 +83,8 @@ export async function exampleResults(sources) {
     results.tunnel_connect = await sharing();
     results.tunnel_status = await ana.call("tunnel_status", {});
     Object.assign(results, await exposing());
+    const outcome = "GET /orders answers an object with `items` and `nextCursor`.";
+    results.tunnel_propose_done = await ana.call("tunnel_propose_done", { outcome });
     results.tunnel_close = await ana.call("tunnel_close", { summary: "GET /orders answers with a cursor." });
   } finally {
     await Promise.all([ana.stopServices(), ben.stopServices()]);
@@ -244,6 +246,7 @@ export async function exampleResults(sources) {
     names.set(value.tunnel_share.fileId, "file-1");
     names.set(folder, "/home/ben/shop");
     names.set(value.tunnel_join.safetyCode, "🦊 🐘 📎 … / blue deposit …");
+    names.set(value.tunnel_close.signOff.words, "amber ladder quiz");
     for (const [chance, name] of names) text = text.replaceAll(chance, name);
     return JSON.parse(text);
   }

@@ -14,6 +14,8 @@ export { relayToCheck } from "../cli/doctor/relay-probes.ts";
 export { installSkill, uninstallSkill } from "../cli/setup/install-skill.ts";
 export { exportTranscript } from "../cli/transcript/export.ts";
 export { verify } from "../cli/transcript/verify.ts";
+export { observe } from "../cli/observe/observe.ts";
+export { page, showPage } from "../cli/page/page.ts";
 export { watch } from "../cli/watch/watch.ts";
 export { wrapWords } from "../cli/io/wrap.ts";
 export { setupHere } from "../cli/setup/here.ts";

@@ -30,6 +30,8 @@ export interface Endpoints {
   readonly questions: Endpoint;
   /** The faces of this user, and what they decide. */
   readonly faces: Endpoint;
+  /** Whether a page of this user shows this server. */
+  readonly hasPage: () => boolean;
   /**
    * Whether a program tells of what is unread in this tunnel for as long as it runs, such as a plugin's monitor.
    * @param isExpected a monitor runs, which counts before it has had the time to find the endpoint
@@ -48,15 +50,21 @@ export function openEndpoints(options: EndpointsOptions): Endpoints {
     watchers,
   });
   const questions = new Endpoint({ ...placeOf(options), kind: "ask", accept });
+  const { faces, endpoint } = facesOf(options);
   return {
     questions,
-    faces: openFaces(options),
+    faces: endpoint,
+    hasPage: () => faces.has("page"),
     isWatched: (tunnelId, isExpected) => watchers.has(tunnelId) || (isExpected && !questions.isFindable),
   };
 }
 
 /** The one for faces alone: a chat has no agent of whom other commands would ask. */
 export function openFaces(options: EndpointsOptions): Endpoint {
+  return facesOf(options).endpoint;
+}
+
+function facesOf(options: EndpointsOptions): { readonly faces: Faces; readonly endpoint: Endpoint } {
   const { sessions, exposures, services, clock, version, cwd: folder } = options;
   const faces = new Faces({
     sessions,
@@ -67,7 +75,7 @@ export function openFaces(options: EndpointsOptions): Endpoint {
   });
   const accept: ConstructorParameters<typeof Endpoint>[0]["accept"] = (socket, isToken) =>
     faces.accept(socket, isToken);
-  return new Endpoint({ ...placeOf(options), kind: "watch", accept });
+  return { faces, endpoint: new Endpoint({ ...placeOf(options), kind: "watch", accept }) };
 }
 
 function exposedHere({ loaded }: LazyExposures, clock: Clock): ExposedHere | undefined {

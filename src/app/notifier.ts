@@ -64,8 +64,10 @@ export function notifyPerson({ sessions, clock, command, env, cwd }: NotifierOpt
     tell(event.ask.gates.includes("budget") ? "stopped" : "ask", event.ask.tunnelId);
   });
   const stopWarnings = sessions.overseer.onWarning((tunnelId) => tell("budget", tunnelId));
+  const stopProposals = sessions.overseer.onProposal((tunnelId) => tell("ask", tunnelId));
   return async () => {
     stop();
+    stopProposals();
     stopWarnings();
     await Promise.all(Array.from(running, (child) => child.stop()));
   };

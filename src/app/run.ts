@@ -1,5 +1,5 @@
 import { asTunnelError } from "../errors/tunnel-error.ts";
-import { LazyServices } from "../services/tunnels/lazy-services.ts";
+import { LazyServices, noServices } from "../services/tunnels/lazy-services.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { noExposures } from "../expose/exposures/lazy-exposures.ts";
 import { type Command, parseCommand } from "../cli/args.ts";
@@ -11,6 +11,7 @@ import {
   wantsColor,
   withoutSettings,
 } from "../cli/env.ts";
+import { agentShell } from "../cli/io/agent-shell.ts";
 import { helpText, terminalHint } from "../cli/help.ts";
 import { runExpose } from "./expose.ts";
 import type { Host } from "./host.ts";
@@ -19,6 +20,7 @@ import { codeAfterLoss } from "./output-loss.ts";
 import { serve } from "./serve.ts";
 import { surroundingProblems } from "./surroundings.ts";
 import type { Output } from "../cli/io/output.ts";
+import type { PageCommandOptions, ShownPage } from "../cli/page/page.ts";
 
 /**
  * 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. 141: ended because
@@ -96,7 +98,10 @@ async function wrapped(text: string, columns: number | undefined): Promise<strin
 async function outputFor(command: LaterCommand, host: Host): Promise<Output> {
   const { out, err, env, columns, stdoutIsTerminal, stderrIsTerminal } = host;
   const output: Output = { out, err, color: wantsColor(env, stdoutIsTerminal) };
-  const isData = command.kind === "export" || (command.kind === "setup" && command.request.mode === "print");
+  const isData =
+    command.kind === "export" ||
+    (command.kind === "setup" && command.request.mode === "print") ||
+    (command.kind === "observe" && command.json);
   if (isData || isForAgents(command) || !(stdoutIsTerminal || stderrIsTerminal)) return output;
   const { wrapWords } = await import("./commands.ts");
   // They wrap their own lines, where they know which of them are links, codes or tables.
@@ -135,6 +140,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
         clock,
         output,
         onShutdown,
+        showPage: command.page ? () => showPageHere(host, output) : undefined,
       });
     }
     case "doctor":
@@ -155,6 +161,10 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       return runChat(command, host, output);
     case "watch":
       return runWatch(command, host, output);
+    case "page":
+      return runPage(host, output);
+    case "observe":
+      return runObserve(command, host, output);
     case "expose":
       return runExpose(command, host, output, checkedSettings(host).config);
     case "expose-list":
@@ -273,6 +283,7 @@ async function runChat(
     terminal: process.stdout,
     stdinIsTerminal,
     isInteractive: stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(env),
+    isAgentShell: agentShell(env) !== undefined,
     marksPaste: host.stderrIsTerminal && knowsCodes(env),
     outputLost: host.outputLost,
     onShutdown,
@@ -287,21 +298,72 @@ async function runWatch(
   host: Host,
   output: Output,
 ): Promise<ExitCode> {
-  const { env, version, clock, onShutdown } = host;
   const { watch } = await import("./commands.ts");
-  const { serverSearch } = await import("./waking.ts");
-  const { folders, platform } = serverSearch(env, identityOf(env, host.cwd));
+  const isInteractive = host.stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(host.env);
   return watch({
-    folders,
-    platform,
-    clock,
-    env,
-    version,
-    output,
+    ...(await lookOptions(host, output)),
     isJson: command.json,
     input: process.stdin,
     terminal: process.stdout,
-    isInteractive: host.stdinIsTerminal && host.stdoutIsTerminal && knowsCodes(env),
+    isInteractive,
+  });
+}
+
+async function runPage(host: Host, output: Output): Promise<ExitCode> {
+  const { page } = await import("./commands.ts");
+  return page(await pageOptions(host, output));
+}
+
+async function showPageHere(host: Host, output: Output): Promise<ShownPage> {
+  const { showPage } = await import("./commands.ts");
+  return showPage(await pageOptions(host, output));
+}
+
+async function pageOptions(host: Host, output: Output): Promise<PageCommandOptions> {
+  const { bundle, stdinIsTerminal, stdoutIsTerminal } = host;
+  const isInteractive = stdinIsTerminal && stdoutIsTerminal;
+  return { ...(await lookOptions(host, output)), bundle, input: process.stdin, isInteractive };
+}
+
+/** For whatever looks at the servers of this user. */
+async function lookOptions(
+  { env, cwd, version, clock, onShutdown }: Host,
+  output: Output,
+): Promise<
+  Pick<PageCommandOptions, "folders" | "platform" | "clock" | "env" | "version" | "output" | "onShutdown">
+> {
+  const { serverSearch } = await import("./waking.ts");
+  const { folders, platform } = serverSearch(env, identityOf(env, cwd));
+  return { folders, platform, clock, env, version, output, onShutdown };
+}
+
+async function runObserve(
+  request: Extract<LaterCommand, { kind: "observe" }>,
+  host: Host,
+  output: Output,
+): Promise<ExitCode> {
+  const { env, version, clock, cwd, home, bundle, stdinIsTerminal, onShutdown } = host;
+  // Nothing of a tunnel waits for whoever only reads along, and nothing of this machine is told.
+  const config = { ...checkedSettings(host).config, gates: [], budgets: "off", context: false } as const;
+  const { observe } = await import("./commands.ts");
+  return observe({
+    request,
+    sessions: async () => (await import("./sessions.ts")).loadSessions({ config, clock, env, cwd, home }),
+    exposures: noExposures(),
+    services: noServices(),
+    folders: [],
+    platform: process.platform,
+    clock,
+    env,
+    cwd,
+    version,
+    output,
+    bundle,
+    input: process.stdin,
+    stdinIsTerminal,
+    isInteractive: stdinIsTerminal && host.stdoutIsTerminal,
+    marksPaste: host.stderrIsTerminal && knowsCodes(env),
+    outputLost: host.outputLost,
     onShutdown,
   });
 }

@@ -69,12 +69,18 @@ export async function serve(options: ServeOptions): Promise<void> {
   const { config, problems, version, clock, bundle, env } = options;
   let loading: Promise<Loaded> | undefined;
   let endpoints: Endpoints | undefined;
+  let closePage = (): Promise<void> => Promise.resolve();
   const load = async (): Promise<Loaded> => {
     const { loadSessions, notifyPerson, openEndpoints } = await import("./sessions.ts");
     const sessions = loadSessions({ ...options, keepsStays: true });
     endpoints = openEndpoints({ ...options, sessions, exposures, services });
     const { notify: command } = config;
     const quiet = command === undefined ? undefined : notifyPerson({ ...options, sessions, command });
+    const { hasPage } = endpoints;
+    if (config.page) {
+      const { pageWithFirstTunnel } = await import("./paging.ts");
+      closePage = pageWithFirstTunnel({ ...options, sessions, hasPage });
+    }
     return { sessions, endpoints, quiet };
   };
   const exposures = new LazyExposures(async () => {
@@ -90,7 +96,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const stop = async (): Promise<void> => {
     const loaded = await loading;
     await Promise.all([exposures.shutDown(), services.shutDown(), loaded?.sessions.shutDown()]);
-    await loaded?.quiet?.();
+    await Promise.all([loaded?.quiet?.(), closePage()]);
     await Promise.all([loaded?.endpoints.questions.close(), loaded?.endpoints.faces.close()]);
   };
   options.onShutdown(stop);

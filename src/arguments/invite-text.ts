@@ -1,6 +1,7 @@
 import { TunnelError } from "../errors/tunnel-error.ts";
 import { trim } from "../protocol/base/characters.ts";
 import { parseLink, type InviteLink } from "../protocol/handshake/invite-link.ts";
+import { OBSERVER_ROLES } from "../protocol/handshake/role.ts";
 
 /**
  * Invite links as people and their programs pass them on: in the middle of an invite or a mail, wrapped, quoted, escaped. Only
@@ -102,7 +103,9 @@ function pattern(gap: string): string {
   const address = `\\[(?:${gap}[\\da-f:.]){2,45}${gap}\\]`;
   const origin = ["(wss?", ":", "/", "/", `(?:${name}|${address})(?:${gap}:(?:${gap}\\d){1,5})?)`];
   const room = ["/", "t", "/", `(${some("[\\w-]", 22)})`];
-  const fragment = ["#", "(1", "\\.", some("[\\w-]", 43), "\\.", `${some("[\\w-]", 43)})`];
+  const role = OBSERVER_ROLES.toSorted((a, b) => b.length - a.length).map((word) => word.split("").join(gap));
+  const mark = `(?:${gap}\\.${gap}(?:${role.join("|")}))?`;
+  const fragment = ["#", "(1", "\\.", some("[\\w-]", 43), "\\.", `${some("[\\w-]", 43)}${mark})`];
   return [...origin, ...room, ...fragment].join(gap);
 }
 
@@ -113,9 +116,12 @@ const END = "(?![\\w-]|[=#%]|[.:/?@~+$][\\w-])";
 const WRAPPED = new RegExp(pattern(WRAP) + END, "iy");
 const WHOLE = new RegExp(`^${pattern(GAP)}$`, "i");
 
-/** One spelling for each link: scheme and host in lower case, without breaks. */
+/** One spelling for each link: scheme, host and an observer's mark in lower case, without breaks. */
 function spelled([, origin = "", room = "", fragment = ""]: readonly string[]): string {
-  return `${origin.toLowerCase()}/t/${room}#${fragment}`.replace(/\s+/g, "");
+  const keys = fragment.replace(/\s+/g, "");
+  const [mark = ""] = /\.observer.*$/i.exec(keys) ?? [];
+  const rest = keys.slice(0, keys.length - mark.length);
+  return `${origin.toLowerCase()}/t/${room}`.replace(/\s+/g, "") + `#${rest}${mark.toLowerCase()}`;
 }
 
 /** What stands in the place of a link that is not whole, up to the next space or mark. */

@@ -16,6 +16,7 @@ import {
 import type { ExposeCommand } from "./expose/expose.ts";
 import type { ExposeListCommand } from "./expose/list.ts";
 import type { ExposeStopCommand } from "./expose/stop.ts";
+import type { ObserveRequest } from "./observe/observe.ts";
 import type { ExportRequest } from "./transcript/export.ts";
 import { CLIENT_NAMES, clientNamed } from "./setup/names.ts";
 import type { SetupRequest } from "./setup/setup.ts";
@@ -31,7 +32,7 @@ export type Command =
   | { readonly kind: "serve" }
   | { readonly kind: "help" }
   | { readonly kind: "version" }
-  | { readonly kind: "demo"; readonly transport: Config["transport"] }
+  | { readonly kind: "demo"; readonly transport: Config["transport"]; readonly page: boolean }
   | { readonly kind: "doctor" }
   | {
       readonly kind: "install-skill" | "uninstall-skill";
@@ -43,6 +44,8 @@ export type Command =
   | { readonly kind: "wake"; readonly tunnelId: string | undefined; readonly timeoutMs: number | undefined }
   | { readonly kind: "wake-watch"; readonly tunnelId: string | undefined }
   | { readonly kind: "watch"; readonly json: boolean }
+  | { readonly kind: "page" }
+  | ObserveRequest
   /** The relay reads its own arguments: it is another program. */
   | { readonly kind: "relay"; readonly args: readonly string[] }
   | OpenRequest
@@ -76,7 +79,7 @@ const REPLACEMENT = "\ufffd";
 
 /** The commands, and what reads the arguments of each. */
 const READERS = {
-  demo: (args) => withOptions("demo", args, { transport: "string" }, demoCommand),
+  demo: (args) => withOptions("demo", args, { transport: "string", page: "boolean" }, demoCommand),
   open: (args) => withOptions("open", args, OPEN_OPTIONS, openCommand),
   join: (args) => withOptions("join", args, { name: "string", json: "boolean" }, joinCommand, 1),
   expose: exposeCommand,
@@ -92,6 +95,15 @@ const READERS = {
       kind: "watch",
       json: values.has("json"),
     })),
+  page: (args) => withOptions("page", args, {}, () => ({ kind: "page" })),
+  observe: (args) =>
+    withOptions(
+      "observe",
+      args,
+      { name: "string", json: "boolean" },
+      (values, [link]) => ({ kind: "observe", link, name: text(values, "name"), json: values.has("json") }),
+      1,
+    ),
   "anthropic-tunnel": anthropicCommand,
   // It reads its own, in a bundle of its own.
   relay: (args) => ({ kind: "relay", args }),
@@ -123,7 +135,12 @@ function commandOf(first: string | undefined, rest: readonly string[]): Command 
 }
 
 function unknownCommand(typed: string): UsageError {
-  // A user who gives only a link wants to join. The link is a secret, so the message does not repeat it.
+  // A user who gives only a link wants to use it. The link is a secret, so the message does not repeat it.
+  if (isPerhapsLink(typed) && /\.observer(-history)?\W*$/i.test(typed))
+    return {
+      ...usageError("to read along with a link: tunnel-mcp observe"),
+      usage: "tunnel-mcp observe [LINK]",
+    };
   if (isPerhapsLink(typed))
     return { ...usageError("to join with a link: tunnel-mcp join"), usage: "tunnel-mcp join [LINK]" };
   const bare = typed.replace(/^-+/, "");
@@ -149,7 +166,7 @@ function usageError(message: string): UsageError {
 function demoCommand(values: Values): Command {
   const { kind } = SETTINGS.transport;
   const transport = kind.parse(text(values, "transport") ?? DEMO_TRANSPORT);
-  if (transport !== undefined) return { kind: "demo", transport };
+  if (transport !== undefined) return { kind: "demo", transport, page: values.has("page") };
   return usageError(`--transport must be ${kind.accepted}`);
 }
 

@@ -41,6 +41,7 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
   (no command)          run the MCP server on stdin and stdout; a client starts this
   demo                  watch two agents pair and talk on this machine
     --transport NAME    ${beside(`${option("TUNNEL_TRANSPORT", { default: DEMO_TRANSPORT })}; direct needs no network`)}
+    --page              a longer talk in your browser, in which you have your say
   open --goal TEXT      open a tunnel and chat in it from this terminal
     --name NAME         how the others see you
     --invites COUNT     how many people are invited (default: 1)
@@ -82,6 +83,10 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
   watch                 see what your agents and their peers do, and decide what waits;
                         for you at a terminal of your own, not for your agent
     --json              a line of JSON for each event; takes no decisions
+  page                  the same in your browser, with everything in one view
+  observe [LINK]        read along in a tunnel with an observer's link, on your own page
+    --name NAME         how the others see you; up to 16 characters
+    --json              lines of JSON instead (docs/CLI.md); without LINK, as for join
   relay                 run a relay of your own; tunnel-mcp relay --help
   relay status          see what a running one does
     --admin URL, --json its admin listener; a line of JSON

@@ -82,6 +82,7 @@ export function oneOf<T extends string>(names: readonly T[]): Kind<T> {
 }
 
 export const ON_OFF = choice({ on: true, off: false });
+export const OPEN_OFF = choice({ open: true, off: false });
 export const YES_NO = choice({ "0": false, "1": true, true: true, false: false });
 
 export function wholeNumber(min: number, max: number): Kind<number> {

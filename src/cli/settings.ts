@@ -15,6 +15,7 @@ import {
   type Kind,
   MEMBER_NAME,
   ON_OFF,
+  OPEN_OFF,
   oneOf,
   optionalNumber,
   ORIGIN,
@@ -276,6 +277,14 @@ export const SETTINGS = {
     kind: BUDGET_LIST,
     default: DEFAULT_LIMITS,
     weakens: true,
+  }),
+  page: setting({
+    variable: "TUNNEL_PAGE",
+    group: "oversight",
+    help: "whether the page opens in your browser with the first tunnel",
+    kind: OPEN_OFF,
+    default: false,
+    weakens: false,
   }),
   notify: setting({
     variable: "TUNNEL_NOTIFY",

@@ -28,6 +28,7 @@ const VALUES: Readonly<Record<string, string>> = {
 /** The words after a command that are no options. */
 const OPERANDS: Readonly<Record<string, string>> = {
   join: "[LINK]",
+  observe: "[LINK]",
   verify: "FILE",
   export: "[FILE]",
   expose: "TARGET...",

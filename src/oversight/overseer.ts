@@ -22,6 +22,8 @@ export class Overseer {
   readonly clock: Clock;
   readonly #warnings = new Emitter<{ readonly tunnelId: string; readonly budgets: readonly Budget[] }>();
 
+  readonly #proposals = new Emitter<string>();
+
   constructor(options: {
     readonly settings: OversightSettings;
     readonly clock: Clock;
@@ -40,6 +42,15 @@ export class Overseer {
 
   warn(tunnelId: string, budgets: readonly Budget[]): void {
     this.#warnings.emit({ tunnelId, budgets });
+  }
+
+  /** Something was proposed in this tunnel that its person can sign. The returned function ends the subscription. */
+  onProposal(listener: (tunnelId: string) => void): () => void {
+    return this.#proposals.subscribe(listener);
+  }
+
+  proposed(tunnelId: string): void {
+    this.#proposals.emit(tunnelId);
   }
 
   /** Those of these gates that are not open to everything. */

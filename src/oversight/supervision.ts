@@ -11,6 +11,8 @@ import { Inbound, type Incoming } from "./lanes/inbound.ts";
 import { Outbound, type Outgoing, type Released } from "./lanes/outbound.ts";
 import type { Held } from "./lanes/held.ts";
 import type { Overseer } from "./overseer.ts";
+import type { Subject } from "./asks/subject.ts";
+import { TunnelError } from "../errors/tunnel-error.ts";
 
 /** A word of the oversight to this side's agent and to its faces. */
 export type SupervisionNews<Sent> =
@@ -50,6 +52,8 @@ export class Supervision<Sent> {
   /** By invite and name: those whom a person has let in, and those whom it is being asked about. */
   readonly #admitted = new Set<string>();
   readonly #asking = new Set<string>();
+  /** Links of observers that a person is asked about, or has allowed: by their kind and number (H29). */
+  readonly #observers = new Map<string, { readonly askId: number } | "allowed">();
   #told: Oversight = { state: "free" };
 
   constructor(options: {
@@ -171,6 +175,53 @@ export class Supervision<Sent> {
     });
     if (ask !== undefined) this.#asking.add(key);
     return "asked";
+  }
+
+  /**
+   * Whether this side's agent may make these links for observers now; else a person is asked, once. One yes makes these links once.
+   * @returns the number of the ask, where it waits @throws {TunnelError} asks-crowded
+   */
+  mayInviteObservers(links: Omit<Extract<Subject, { kind: "observer" }>, "kind">): "now" | Held {
+    const gates = this.#overseer.closed(["observer"]);
+    const [gate] = gates;
+    if (gate === undefined) return "now";
+    const key = JSON.stringify([links.links, links.history, links.minutes]);
+    const known = this.#observers.get(key);
+    if (known === "allowed") {
+      this.#observers.delete(key);
+      return "now";
+    }
+    const askId = known?.askId ?? this.#askAboutObservers(key, gate, links);
+    return { status: "held", askId, why: { reason: "gates", gates } };
+  }
+
+  /** The links for observers that a person has allowed, and nobody has made. */
+  get allowedObservers(): readonly string[] {
+    return [...this.#observers].flatMap(([key, state]) => (state === "allowed" ? [key] : []));
+  }
+
+  /** @throws {TunnelError} asks-crowded */
+  #askAboutObservers(
+    key: string,
+    gate: Gate,
+    links: Omit<Extract<Subject, { kind: "observer" }>, "kind">,
+  ): number {
+    const ask = this.#overseer.asks.open({
+      tunnelId: this.#tunnelId,
+      gates: [gate],
+      subject: { kind: "observer", ...links },
+      causer: "own-agent",
+      settle: (outcome) => {
+        const asked = this.#observers.get(key);
+        if (outcome.state === "approved") this.#observers.set(key, "allowed");
+        else this.#observers.delete(key);
+        const askId = typeof asked === "object" ? asked.askId : undefined;
+        this.#ports.onNews({ type: "released", released: { askId, outcome, result: undefined } });
+      },
+    });
+    if (ask === undefined) throw new TunnelError("asks-crowded");
+    this.#observers.set(key, { askId: ask.id });
+    return ask.id;
   }
 
   /** Nothing leaves, and the agent is told nothing, until {@link resume} (H25). */
@@ -315,8 +366,17 @@ function questionOf(entry: Entry): Incoming<Entry>["question"] {
 
 /** All words of its sender in an entry. */
 function wordsOf(entry: SpokenEntry, between: string): string {
-  if (entry.kind === "chat") return entry.text;
-  return entry.kind === "withdrawal"
-    ? ""
-    : [entry.offer.name, entry.offer.note].filter(Boolean).join(between);
+  switch (entry.kind) {
+    case "chat":
+      return entry.text;
+    case "file":
+    case "service":
+      return [entry.offer.name, entry.offer.note].filter(Boolean).join(between);
+    case "proposal":
+      return entry.outcome;
+    case "statement":
+      return entry.statement.reason ?? "";
+    case "withdrawal":
+      return "";
+  }
 }

@@ -3,6 +3,7 @@ import type { Emitter } from "../runtime/emitter.ts";
 import type { Authority } from "./auth/authority.ts";
 import type { Claims } from "./claims/claims.ts";
 import type { RelayEvent } from "./events.ts";
+import type { Elsewhere } from "./elsewhere.ts";
 import type { RelayLimits } from "./limits/limits.ts";
 
 /** The means that all parts of one node share. */
@@ -11,6 +12,8 @@ export interface RelayContext {
   readonly node: string;
   readonly clock: Clock;
   readonly claims: Claims;
+  /** Undefined where there is no other node. */
+  readonly elsewhere: Elsewhere | undefined;
   readonly authority: Authority;
   readonly limits: RelayLimits;
   /** HTTP services are at NAME.DOMAIN; undefined where there are none. Lower case. */

@@ -4,10 +4,12 @@ import type { Bytes } from "../protocol/base/bytes.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
 import { LINK } from "../protocol/base/limits.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
-import type { PendingInvite } from "../protocol/host/invites.ts";
+import type { ObserverSeat, PendingInvite } from "../protocol/host/invites.ts";
+import type { Held } from "../oversight/lanes/held.ts";
 import { Room } from "../protocol/host/room.ts";
 import type { EndCause } from "../protocol/room/frames.ts";
 import type { OutgoingMessage, Presence } from "../protocol/room/participant.ts";
+import { peersAmong } from "../protocol/room/peers.ts";
 import { membersNamed } from "../protocol/room/recipients.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
 import type { TextScanner } from "./saying/judging.ts";
@@ -82,6 +84,17 @@ interface Hosting {
   readonly localFiles?: LocalFiles;
   /** Told of the session once there is one. */
   readonly onHosting: (hosting: HostSession) => void;
+}
+
+/** Somebody who is to read along. */
+export interface Observing {
+  /** From the beginning, and not from their arrival on. */
+  readonly history: boolean;
+  readonly minutes: number;
+}
+
+function seatOf({ history, minutes }: Observing): ObserverSeat {
+  return { role: history ? "observer-history" : "observer", lifeMs: minutes * 60_000 };
 }
 
 /** The end of a tunnel's programs is waited for so long: cloudflared takes a second, others end at once. */
@@ -266,6 +279,25 @@ export class HostSession extends SessionBase {
     return this.#invites.issue(count, this.#pool.urls[0]);
   }
 
+  /**
+   * Links for those who only read along, as a person wants them.
+   * @throws {TunnelError} as {@link invite}, observer-limit, no-history
+   */
+  observerLinks(count: number, observing: Observing): Invite[] {
+    return this.#invites.issue(count, this.#pool.urls[0], seatOf(observing));
+  }
+
+  /**
+   * The same for this side's agent, as soon as its person lets it.
+   * @throws {TunnelError} as {@link observerLinks}, asks-crowded
+   */
+  askForObserverLinks(count: number, observing: Observing): Invite[] | Held {
+    // A person is not asked about what could not be made.
+    this.#relay.run((room, now) => room.assertMintable(count, now, seatOf(observing)));
+    const may = this.oversight.mayInviteObservers({ links: count, ...observing });
+    return may === "now" ? this.observerLinks(count, observing) : may;
+  }
+
   revoke(inviteId: string): boolean {
     return this.#invites.revoke(inviteId);
   }
@@ -297,12 +329,12 @@ export class HostSession extends SessionBase {
   protected post(outgoing: OutgoingMessage): Posted {
     const seq = this.#relay.run((room, now) => room.say(outgoing, now));
     const { to } = outgoing;
-    const isFor = ({ isSelf, id }: Presence): boolean => !isSelf && to?.includes(id) !== false;
+    const isFor = ({ id }: Presence): boolean => to?.includes(id) !== false;
     return {
       key: seq,
       seq,
       unreachable: () =>
-        this.presence().some((member) => member.connected && isFor(member))
+        peersAmong(this.presence()).some((member) => member.connected && isFor(member))
           ? undefined
           : "nobody it is for is connected at the moment; it is delivered as soon as they are back",
       slow: "nobody has confirmed it yet; it is delivered as soon as they can be reached",
@@ -339,7 +371,7 @@ export class HostSession extends SessionBase {
         if (
           !this.isDeparting &&
           this.#cancelLook === undefined &&
-          this.presence().some(({ connected }) => !connected)
+          peersAmong(this.presence()).some(({ connected }) => !connected)
         )
           this.#look();
         return;
@@ -368,7 +400,8 @@ export class HostSession extends SessionBase {
     if (isEnd && entry.cause === "closed") return;
     this.heard(notice);
     // From now on there is somebody who would lose the way with the address.
-    if (entry.kind === "system" && entry.event === "joined") this.#pool.keepStandby();
+    if (entry.kind === "system" && entry.event === "joined" && entry.role === undefined)
+      this.#pool.keepStandby();
   }
 
   #moved(event: PoolEvent): void {

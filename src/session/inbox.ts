@@ -390,6 +390,7 @@ function sizeOfInvites(entry: Entry | NoticeEntry): number {
 const INVITE_CHARS = 1_000;
 
 function sizeOf(entry: Entry | NoticeEntry): number {
+  if (entry.kind === "proposal") return 2 * entry.source.length;
   return entry.kind === "chat" ? entry.text.length : sizeOfInvites(entry);
 }
 

@@ -2,7 +2,7 @@ import { TunnelError } from "../errors/tunnel-error.ts";
 import { formatLink, KEY_BYTES } from "../protocol/handshake/invite-link.ts";
 import type { Bytes } from "../protocol/base/bytes.ts";
 import type { InviteId } from "../protocol/base/ids.ts";
-import type { PendingInvite } from "../protocol/host/invites.ts";
+import type { ObserverSeat, PendingInvite } from "../protocol/host/invites.ts";
 import type { Room } from "../protocol/host/room.ts";
 import type { KeptSession, SessionKeeping } from "./kept-session.ts";
 import type { Reissued } from "./notice.ts";
@@ -12,6 +12,8 @@ export interface Invite {
   /** A secret: anybody who has it can join, once. */
   readonly joinLink: string;
   readonly expiresInMs: number;
+  /** It makes an observer; a member where left out. */
+  readonly seat?: ObserverSeat | undefined;
 }
 
 /** Calls the room and carries out what comes of it. */
@@ -49,13 +51,16 @@ export class IssuedInvites {
     }
   }
 
-  /** @throws {TunnelError} tunnel-closed, invite-limit, address-lost (there is no address now); all or none */
-  issue(count: number, address: string | undefined): Invite[] {
+  /**
+   * @param seat of observers; the invites make members where left out
+   * @throws {TunnelError} tunnel-closed, invite-limit, observer-limit, no-history, address-lost (there is no address now); all or none
+   */
+  issue(count: number, address: string | undefined, seat?: ObserverSeat): Invite[] {
     const invites: Invite[] = [];
     try {
       for (let made = 0; made < count; made += 1) {
         if (address === undefined) throw new TunnelError("address-lost");
-        invites.push(this.#mint(address));
+        invites.push(this.#mint(address, seat));
       }
     } catch (error) {
       for (const { inviteId } of invites) this.revoke(inviteId);
@@ -80,7 +85,7 @@ export class IssuedInvites {
    */
   forMember(address: string): { joinLink: string; inviteId: InviteId | undefined } {
     try {
-      const { inviteId, joinLink } = this.#mint(address, true);
+      const { inviteId, joinLink } = this.#mint(address, undefined, true);
       this.#forMembers.add(inviteId);
       return { joinLink, inviteId };
     } catch (error) {
@@ -101,29 +106,30 @@ export class IssuedInvites {
   reissue(addresses: readonly string[], now: number): Reissued[] {
     const [best] = addresses;
     if (best === undefined) return [];
-    const pending = new Set(this.pending().map(({ inviteId }) => inviteId));
+    const seats = new Map(this.pending().map(({ inviteId, seat }) => [inviteId, seat]));
+    const pending = new Set(seats.keys());
     this.#forgetAllBut(pending);
     const reissued: Reissued[] = [];
     for (const [inviteId, address] of this.#addresses) {
       if (pending.has(inviteId) && !this.#forMembers.has(inviteId) && !addresses.includes(address)) {
         this.#addresses.delete(inviteId);
         this.revoke(inviteId);
-        const { expiresInMs, ...invite } = this.#mint(best);
+        const { expiresInMs, ...invite } = this.#mint(best, seats.get(inviteId));
         reissued.push({ replaces: inviteId, ...invite, expiresAt: now + expiresInMs });
       }
     }
     return reissued;
   }
 
-  #mint(origin: string, isForMember = false): Invite {
-    const { inviteId, key, expiresInMs } = this.#run((room, now) => room.mint(now));
+  #mint(origin: string, seat?: ObserverSeat, isForMember = false): Invite {
+    const { inviteId, key, expiresInMs } = this.#run((room, now) => room.mint(now, seat));
     this.#addresses.set(inviteId, origin);
     this.#keep.invite(inviteId, origin, isForMember);
-    return { inviteId, expiresInMs, joinLink: this.#link(origin, key) };
+    return { inviteId, expiresInMs, joinLink: this.#link(origin, key, seat), seat };
   }
 
-  #link(origin: string, key: Bytes): string {
-    return this.#run(({ id, hostKey }) => formatLink({ origin, room: id, key, hostKey }));
+  #link(origin: string, key: Bytes, seat?: ObserverSeat): string {
+    return this.#run(({ id, hostKey }) => formatLink({ origin, room: id, key, hostKey, role: seat?.role }));
   }
 
   #forgetAllBut(pending: ReadonlySet<InviteId>): void {

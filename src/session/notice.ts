@@ -1,5 +1,6 @@
 import type { TunnelError } from "../errors/tunnel-error.ts";
 import type { InviteId } from "../protocol/base/ids.ts";
+import type { ObserverSeat } from "../protocol/host/invites.ts";
 import type { FileNotice } from "./files/files.ts";
 import type { OversightNotice } from "./oversight-notices.ts";
 import type { Missed, Undelivered } from "./saying/undelivered.ts";
@@ -10,6 +11,8 @@ export interface Reissued {
   readonly inviteId: InviteId;
   /** A secret: anybody who has it can join, once. */
   readonly joinLink: string;
+  /** It makes an observer; a member where left out. */
+  readonly seat?: ObserverSeat | undefined;
   /** Milliseconds since the epoch: the notice may be read much later. */
   readonly expiresAt: number;
 }

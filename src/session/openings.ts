@@ -11,6 +11,8 @@ export interface HostRequest {
   readonly goal: string;
   readonly invites: number;
   readonly history: boolean;
+  /** It is to end with the signatures of all persons. */
+  readonly signOff?: boolean | undefined;
   readonly transport: ProviderName | undefined;
   readonly name: string | undefined;
   readonly client?: ClientProgram | undefined;

@@ -22,6 +22,7 @@ import { fetchFile, offerFile } from "./files/requests.ts";
 import { removePart } from "./paths/unfinished.ts";
 import { streamPort, type StreamPort } from "./files/port.ts";
 import { ServiceOffers } from "./service-offers.ts";
+import { SigningOff } from "./signing-off.ts";
 import { Inbox, type InboxEvent } from "./inbox.ts";
 import type { CallId } from "./saying/sent.ts";
 import { OwnMessages } from "./saying/own-messages.ts";
@@ -82,6 +83,8 @@ interface SayOptions {
   readonly service?: OfferingService;
   /** It has waited for a person since an earlier process, under this number. */
   readonly heldNo?: number;
+  /** Makes the content of the message from its words, which are what a person is shown and what is searched. */
+  readonly form?: ((text: string) => string) | undefined;
 }
 
 /** The course of the offer of a service, which may have to wait for a person. */
@@ -120,13 +123,19 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   readonly serviceOffers = new ServiceOffers();
   /** Credit of streams that are no files. */
   #creditBeside = (): number => 0;
+  /** The outcome that persons sign. */
+  readonly signing: SigningOff;
   readonly #events = new Emitter<SessionEvent>();
   /** Wakes when the connection or the presence of a member has changed, or the session is over. */
   readonly onPresence: Subscribe = when(this, ({ type }) => type === "presence" || type === "ended");
   /** Everything that happened in the room as a person's faces see it: also what the agent has not been told. */
-  readonly heardLog = new Transcript<Entry>((entry) => (entry.kind === "chat" ? entry.text.length : 0));
+  readonly heardLog = new Transcript<Entry>((entry) => {
+    if (entry.kind === "proposal") return 2 * entry.source.length;
+    return entry.kind === "chat" ? entry.text.length : 0;
+  });
   readonly #confirmations: Confirmations;
   readonly #judge: Judge;
+  readonly #overseer: Overseer;
   readonly own = new OwnMessages();
   readonly #alarms: TunnelError[] = [];
   #end: SessionEnd | undefined;
@@ -162,6 +171,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.#localFiles = parts.localFiles;
     this.#keptSeq = kept === undefined ? 0 : machine.lastSeq;
     this.#machine = machine;
+    this.#overseer = overseer;
     this.#confirmations = new Confirmations(clock);
     const skew = (): number | undefined => machine.hostClockSkew;
     const onReturned = (seq: number): void => keeping.returned(seq);
@@ -212,6 +222,13 @@ export abstract class SessionBase implements Observable<SessionEvent> {
           keeping.offer({ kind: paths.kind, paths: paths.all, offer: encodeOffer(offer), to });
       },
     });
+    this.signing = new SigningOff({
+      self: () => machine.self,
+      standing: () => machine.signOff,
+      attestation: () => machine.attestation,
+      say: (words, form, call) => this.say(words, { form, ...(call === undefined ? {} : { call }) }),
+      acted: (mode, by) => this.oversight.acted(mode, by),
+    });
     this.preparations = new Preparations({
       offer: (request) => offerFile(this, request),
       isUnchanged: (fileId) => this.files.isUnchanged(fileId),
@@ -254,7 +271,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   /**
    * Says something as soon as this side's person lets it: at once, where nothing in it waits for them.
    * @param options `onConfirmed`: called when a message that was answered `queued` is confirmed after all; `call`: the call that
-   *   says it; `file`, `service`: what it offers
+   *   says it; `file`, `service`: what it offers; `form`: how its words stand in it
    * @throws {TunnelError} asks-crowded, scan-failed, and as the machine of the role says
    */
   say(outgoing: OutgoingMessage, options: SayOptions = {}): Promise<Answer> {
@@ -291,16 +308,17 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     });
   }
 
-  /** Words that wait for a person do so in a later process as well. What offers something is offered again there by whoever wants that. */
+  /** Words that wait for a person do so in a later process as well. An offer or a proposal is made again there by whoever wants that. */
   #waiting(
     outgoing: OutgoingMessage,
-    { file, service, heldNo }: SayOptions,
+    { file, service, form, heldNo }: SayOptions,
   ): { began: () => void; over: () => void } {
     let no = heldNo;
     let isOver = false;
     return {
       began: () => {
-        if (isOver || no !== undefined || file !== undefined || service !== undefined) return;
+        const isMade = file !== undefined || service !== undefined || form !== undefined;
+        if (isOver || no !== undefined || isMade) return;
         const { what: _, to, ...words } = outgoing;
         const kept: KeptWords = to === undefined ? words : { ...words, to: [...to] };
         no = this.keeping.held(kept);
@@ -323,9 +341,11 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   }
 
   /** @throws {TunnelError} as the machine of the role says */
-  async #say(outgoing: OutgoingMessage, { onConfirmed, call }: SayOptions): Promise<Sent> {
+  async #say(words: OutgoingMessage, { onConfirmed, call, form }: SayOptions): Promise<Sent> {
+    const outgoing: OutgoingMessage =
+      form === undefined ? words : { ...words, text: form(words.text), what: "file" };
     const posted = this.post(outgoing);
-    this.#judge.left(outgoing);
+    this.#judge.left(words);
     const { key, seq, ownNo, slow } = posted;
     this.own.add(outgoing, { key, seq, ownNo, call, saidAt: this.clock.now() });
     // A connection can be dead without anybody having noticed: only its receiver can confirm a message.
@@ -453,6 +473,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     switch (notice.type) {
       case "entry":
         this.heardLog.append(notice.entry);
+        if (notice.entry.kind === "proposal" && this.signing.isOpen) this.#overseer.proposed(this.tunnelId);
         this.#events.emit({ type: "heard" });
         return this.#heardEntry(notice.entry);
       case "presence":

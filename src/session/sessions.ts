@@ -5,7 +5,7 @@ import { equalBytes, toHex } from "../protocol/base/bytes.ts";
 import { makeWorkContext, type WorkContext, type ClientProgram } from "../protocol/room/work-context.ts";
 import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
 import { wait } from "../runtime/wait.ts";
-import { SESSION } from "../protocol/base/limits.ts";
+import { ROOM, SESSION } from "../protocol/base/limits.ts";
 import type { InviteLink } from "../protocol/handshake/invite-link.ts";
 import { inviteLinkIn } from "../arguments/invite-text.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
@@ -19,6 +19,7 @@ import type { Provider } from "../tunnel/provider.ts";
 import { PROVIDER_NAMES, type ProviderName } from "../tunnel/registry/registry.ts";
 import type { SessionEvent, TunnelId } from "./session.ts";
 import { HostSession } from "./host-session.ts";
+import { masked } from "../oversight/gates/mask.ts";
 import type { OutboundText } from "../oversight/filter/filter.ts";
 import type { TextScanner } from "./saying/judging.ts";
 import type { LocalFiles } from "./files/local-files.ts";
@@ -199,6 +200,7 @@ export class Sessions implements Observable<SessionsEvent> {
         await stay?.remove();
         return this.#portTaken(thrown);
       });
+      if (request.signOff === true) opened.hosting.signing.demand();
       await this.#keep(opened.hosting);
       return opened;
     });
@@ -349,12 +351,13 @@ export class Sessions implements Observable<SessionsEvent> {
   }
 
   /**
-   * @param request `joinLink`: the link, or a text with it
-   * @throws {TunnelError} link-*, own-link, already-joined, host-unreachable, name-invalid, too-many-tunnels, and all of joining
+   * @param request `joinLink`: the link, or a text with it; `as`: what its holder wants to be
+   * @throws {TunnelError} link-*, observer-link, member-link, own-link, already-joined, host-unreachable, name-invalid, too-many-tunnels, and all of joining
    */
   async join(request: {
     joinLink: string;
     name: string | undefined;
+    as?: "member" | "observer";
     client?: ClientProgram | undefined;
     signal: AbortSignal;
   }): Promise<GuestSession> {
@@ -363,7 +366,10 @@ export class Sessions implements Observable<SessionsEvent> {
     if (!URL.canParse(link.origin))
       throw new TunnelError("link-malformed", { detail: "its address is not one" });
     if (isForbiddenDialAddress(new URL(link.origin).hostname)) throw new TunnelError("link-address");
-    const name = this.#name(request.name, "guest");
+    const isObserver = request.as === "observer";
+    if (isObserver !== (link.role !== undefined))
+      throw new TunnelError(isObserver ? "member-link" : "observer-link");
+    const name = isObserver ? observerName(request.name) : this.#name(request.name, "guest");
     if (this.open.some((tunnel) => tunnel.role === "host" && tunnel.isRoom(link.room))) {
       throw new TunnelError("own-link");
     }
@@ -380,7 +386,8 @@ export class Sessions implements Observable<SessionsEvent> {
           folder: this.localFiles.cwd,
           link,
           name,
-          workContext: await this.#workContext(request.client),
+          // An observer tells nothing of where it works.
+          workContext: isObserver ? undefined : await this.#workContext(request.client),
           primitives,
           clock,
           overseer: this.overseer,
@@ -531,6 +538,12 @@ export class Sessions implements Observable<SessionsEvent> {
     return kind === "clear" ? made : undefined;
   }
 
+  /** The beginning of a file as a person is shown it. @throws {TunnelError} scan-failed */
+  async withoutSecrets(text: string): Promise<string> {
+    const verdict = await this.#options.scanner.scanTexts([{ where: "file", text }]);
+    return verdict.kind === "found" ? masked(text, verdict.findings, "file") : text;
+  }
+
   /**
    * Labels that everybody sees from the first moment on. Nobody can be asked about them yet, so they do not leave.
    * @throws {TunnelError} secret-found, scan-failed
@@ -551,6 +564,17 @@ export class Sessions implements Observable<SessionsEvent> {
     if (asked !== undefined) return checkName(asked);
     return this.#options.config.name ?? machineName() ?? fallback;
   }
+}
+
+/** Shorter than a member's (Q2). @throws {TunnelError} name-invalid */
+function observerName(asked: string | undefined): string {
+  const name = asked === undefined ? (machineName() ?? "observer") : checkName(asked);
+  if (asked !== undefined && Array.from(name).length > ROOM.maxObserverNameChars)
+    throw new TunnelError("name-invalid", {
+      detail: `an observer's has at most ${ROOM.maxObserverNameChars} characters`,
+    });
+  const short = Array.from(name).slice(0, ROOM.maxObserverNameChars).join("").trimEnd();
+  return isName(short) ? short : "observer";
 }
 
 /** `user@machine` would tell the peer more than it needs: the user name alone, where there is one. */

@@ -1,3 +1,4 @@
+import { randomFillSync } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
 import type { Bytes } from "../protocol/base/bytes.ts";
@@ -44,7 +45,7 @@ let isSealed = false;
  */
 export function generateMask(mask: Uint8Array): void {
   if (isSealed) mask.fill(0);
-  else crypto.getRandomValues(mask);
+  else randomFillSync(mask);
 }
 
 /**

@@ -15,7 +15,7 @@ export interface DirectOptions {
 /** The port itself, on an address that the user binds. */
 export const direct = declareProvider<DirectOptions>({
   title: "this machine's own address",
-  advice: "the address in TUNNEL_BIND or TUNNEL_PUBLIC_URL",
+  advice: "at TUNNEL_BIND or TUNNEL_PUBLIC_URL",
   // The address may be one that others dial.
   dialsLoopbackOnly: false,
   // Nobody stands in front who could vouch for a header.

@@ -1,8 +1,10 @@
 import { toBase64url } from "../protocol/base/bytes.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
+import type { ObserverRole } from "../protocol/handshake/role.ts";
 import type { EndCause, LeaveCause } from "../protocol/room/frames.ts";
 import type { Intent } from "../protocol/room/intent.ts";
-import type { Entry, SpokenEntry, SystemEntry } from "../protocol/room/log.ts";
+import type { Made, Verdict } from "../protocol/sign-off/signed-bytes.ts";
+import type { Entry, SpokenEntry, StatementEntry, SystemEntry } from "../protocol/room/log.ts";
 import type { Budget } from "../oversight/bounds/budgets.ts";
 import type { Decided } from "../session/oversight-notices.ts";
 import type { Sent } from "../session/saying/sent.ts";
@@ -64,10 +66,36 @@ export interface WithdrawalView extends Spoken {
   readonly serviceId: string;
 }
 
+/** An outcome that the persons of all members are asked to sign. */
+interface ProposalView extends Spoken {
+  readonly kind: "proposal";
+  /** Words of a peer, as in a message. */
+  readonly outcome: string;
+  /** Words of its digest, to read aloud; undefined while it has no place. */
+  readonly words: string | undefined;
+}
+
+/** A member's person on a proposal. */
+export interface StatementView extends Spoken {
+  readonly kind: "statement";
+  /** The place of the proposal. */
+  readonly proposal: number;
+  readonly verdict: Verdict;
+  /** The person's words. */
+  readonly reason: string | undefined;
+  readonly made: Made;
+  /** As in the log. */
+  readonly standing: StatementEntry["standing"];
+  /** Names of those whose persons had not signed by then. */
+  readonly missing: readonly string[];
+}
+
 interface Subject {
   readonly member: MemberId;
   readonly memberName: string;
   readonly lookAlike: true | undefined;
+  /** It only reads along; a member where undefined. */
+  readonly role?: ObserverRole | undefined;
 }
 
 /** A change of the room, in fields alone: no peer can make a text that looks like one. */
@@ -136,7 +164,8 @@ export type NoticeView = Placed & { readonly kind: "notice"; readonly event: Not
 export type EntryView = SpokenView | SystemView | NoticeView;
 
 /** What a member has said. */
-export type SpokenView = ChatView | FileEntryView | ServiceEntryView | WithdrawalView;
+export type SpokenView =
+  ChatView | FileEntryView | ServiceEntryView | WithdrawalView | ProposalView | StatementView;
 
 /** @param now ms since the epoch: invites that have expired by then are left out */
 export function entryView(entry: Entry | NoticeEntry, now: number): EntryView {
@@ -162,6 +191,16 @@ export function entryView(entry: Entry | NoticeEntry, now: number): EntryView {
     }
     case "withdrawal":
       return { kind: entry.kind, ...placed, ...spoken(entry), serviceId: toBase64url(entry.service) };
+    case "proposal": {
+      const { outcome, signOff } = entry;
+      return { kind: entry.kind, ...placed, ...spoken(entry), outcome, words: signOff?.words };
+    }
+    case "statement": {
+      const { statement, standing, missing } = entry;
+      const { seq: proposal, verdict, reason, made } = statement;
+      const said = { proposal, verdict, reason, made, standing, missing };
+      return { kind: entry.kind, ...placed, ...spoken(entry), ...said };
+    }
     case "system":
       return { kind: entry.kind, ...placed, beforeYou: entry.past, event: systemEventView(entry) };
     case "notice":
@@ -187,12 +226,12 @@ function spoken(entry: SpokenEntry): Omit<Spoken, keyof Placed> {
 function systemEventView(entry: SystemEntry): SystemEventView {
   switch (entry.event) {
     case "joined": {
-      const { event, member, name: memberName, lookAlike, workContext: told } = entry;
-      return { event, member, memberName, lookAlike, workContext: told && workContextView(told) };
+      const { event, member, name: memberName, lookAlike, role, workContext: told } = entry;
+      return { event, member, memberName, lookAlike, role, workContext: told && workContextView(told) };
     }
     case "left": {
-      const { event, member, name: memberName, lookAlike, cause } = entry;
-      return { event, member, memberName, lookAlike, cause };
+      const { event, member, name: memberName, lookAlike, role, cause } = entry;
+      return { event, member, memberName, lookAlike, role, cause };
     }
     case "idle-warning":
       return { event: entry.event, endsInSec: seconds(entry.endsInMs) };

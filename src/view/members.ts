@@ -1,4 +1,5 @@
 import type { MemberId } from "../protocol/base/ids.ts";
+import type { ObserverRole } from "../protocol/handshake/role.ts";
 import type { Oversight } from "../protocol/room/oversight.ts";
 import type { Presence } from "../protocol/room/participant.ts";
 import type { WorkContext } from "../protocol/room/work-context.ts";
@@ -31,6 +32,8 @@ export interface MemberView {
   readonly lookAlike: true | undefined;
   readonly isHost: boolean;
   readonly isSelf: boolean;
+  /** It only reads along; a member where undefined. */
+  readonly role?: ObserverRole | undefined;
   readonly connected: boolean;
   readonly lastSeenSec: number;
   readonly readSeq: number;
@@ -53,13 +56,14 @@ export function workContextView({ repository, client }: WorkContext): WorkContex
 
 export function memberView(member: Presence): MemberView {
   const { id, name, lookAlike, isHost, isSelf, connected, lastSeenMs } = member;
-  const { read, workContext, clockSkewMs, oversight } = member;
+  const { read, workContext, clockSkewMs, oversight, role } = member;
   return {
     id,
     name,
     lookAlike,
     isHost,
     isSelf,
+    role,
     connected,
     lastSeenSec: seconds(lastSeenMs),
     readSeq: read,

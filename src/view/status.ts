@@ -1,4 +1,5 @@
 import type { MemberId } from "../protocol/base/ids.ts";
+import { peersAmong } from "../protocol/room/peers.ts";
 import type { SessionEnd, TunnelId } from "../session/session.ts";
 import type { HostSession } from "../session/host-session.ts";
 import type { GuestSession } from "../session/guest-session.ts";
@@ -17,7 +18,7 @@ export type TunnelStatus = "waiting_for_members" | "open" | "reconnecting" | "cl
 export function statusOf(tunnel: Session): TunnelStatus {
   if (tunnel.end !== undefined) return "closed";
   if (tunnel.role === "member") return tunnel.connection.name === "connected" ? "open" : "reconnecting";
-  return tunnel.presence().length > 1 ? "open" : "waiting_for_members";
+  return peersAmong(tunnel.presence()).length > 0 ? "open" : "waiting_for_members";
 }
 
 /** Why a tunnel is over. */

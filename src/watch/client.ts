@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { parseJson } from "../control/messages.ts";
 import { ERRORS, TunnelError, type ErrorCode } from "../errors/tunnel-error.ts";
-import { eventSchema, type Command, type WatchEvent } from "./protocol.ts";
+import { eventSchema, type Command, type FaceKind, type Told, type WatchEvent } from "./protocol.ts";
 
 type Unnumbered<One> = One extends unknown ? Omit<One, "id"> : never;
 /** A command before it has its number. */
@@ -27,10 +27,11 @@ export class WatchClient {
     { endpoint, token }: Place,
     version: string,
     hear: { readonly event: (event: WatchEvent) => void; readonly closed: () => void },
+    face: FaceKind = "watch",
   ) {
     this.#socket = connect(endpoint);
     this.#socket.on("error", () => this.#socket.destroy());
-    this.#socket.write(`${JSON.stringify({ token, version })}\n`);
+    this.#socket.write(`${JSON.stringify({ token, version, face })}\n`);
     const lines = createInterface({ input: this.#socket, crlfDelay: Infinity });
     lines.on("error", () => this.#socket.destroy());
     lines.on("line", (line) => {
@@ -46,8 +47,8 @@ export class WatchClient {
     });
   }
 
-  /** @throws {TunnelError} as the server says; control-failed where it has gone */
-  async ask(command: NewCommand): Promise<void> {
+  /** @returns the answer to a question @throws {TunnelError} as the server says; control-failed where it has gone */
+  async ask(command: NewCommand): Promise<Told | undefined> {
     if (this.#socket.destroyed) throw new TunnelError("control-failed");
     this.#lastId += 1;
     const id = this.#lastId;
@@ -55,7 +56,7 @@ export class WatchClient {
       this.#waiting.set(id, resolve);
       this.#socket.write(`${JSON.stringify({ ...command, id })}\n`);
     });
-    if (answer?.ok === true) return;
+    if (answer?.ok === true) return answer.told;
     if (answer === undefined || !isErrorCode(answer.code)) throw new TunnelError("control-failed");
     const { code, detail } = answer;
     throw new TunnelError(code, detail === undefined ? {} : { detail });

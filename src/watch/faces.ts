@@ -2,24 +2,13 @@ import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { parseJson } from "../control/messages.ts";
 import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
-import type { Clock } from "../runtime/clock.ts";
 import { Emitter } from "../runtime/emitter.ts";
-import type { LazyServices } from "../services/tunnels/lazy-services.ts";
-import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
-import type { Sessions } from "../session/sessions.ts";
-import { exposureView } from "../view/expose/exposures.ts";
 import { Feed } from "./feed.ts";
+import { helloOf, type Watched } from "./hello.ts";
 import { obey } from "./obey.ts";
-import { commandSchema, greetingSchema, type WatchEvent } from "./protocol.ts";
-import { askView, tunnelView, watchedServices } from "./views.ts";
+import { commandSchema, greetingSchema, type FaceKind, type WatchEvent } from "./protocol.ts";
 
-export interface FacesOptions {
-  readonly sessions: Sessions;
-  readonly exposures: LazyExposures;
-  readonly services: LazyServices;
-  readonly clock: Clock;
-  readonly server: Extract<WatchEvent, { t: "hello" }>["server"];
-}
+export type FacesOptions = Watched;
 
 /** Faces at one time: a person has few terminals. */
 export const MAX_FACES = 8;
@@ -34,7 +23,7 @@ const MAX_LINE_BYTES = 2 * 1024 * 1024;
 export class Faces {
   readonly #options: FacesOptions;
   readonly #changes = new Emitter<Extract<WatchEvent, { t: "faces" }>>();
-  #count = 0;
+  readonly #open = new Set<Face>();
 
   constructor(options: FacesOptions) {
     this.#options = options;
@@ -51,61 +40,59 @@ export class Faces {
       if (face !== undefined) return void face.obey(line);
       late();
       const greeting = greetingSchema.safeParse(parseJson(line));
-      if (!greeting.success || !isToken(greeting.data.token) || this.#count >= MAX_FACES)
+      if (!greeting.success || !isToken(greeting.data.token) || this.#open.size >= MAX_FACES)
         return void socket.destroy();
-      face = this.#open(socket);
+      face = this.#begin(socket, greeting.data.face ?? "watch");
     });
     socket.once("close", () => {
       late();
       lines.close();
-      if (face !== undefined) this.#close(face);
+      if (face !== undefined) this.#end(face);
     });
   }
 
-  #open(socket: Socket): Face {
-    this.#changed(1, "opened");
-    const face = new Face(socket, this.#options);
+  /** Whether somebody looks through a face of this kind. */
+  has(kind: FaceKind): boolean {
+    return [...this.#open].some((face) => face.kind === kind);
+  }
+
+  #begin(socket: Socket, kind: FaceKind): Face {
+    const face = new Face(socket, kind, this.#options);
+    this.#open.add(face);
+    // The others are told, and not the one that comes.
+    this.#changed(kind, "opened");
     face.stopHearing = this.#changes.subscribe((event) => face.emit(event));
     return face;
   }
 
-  #close(face: Face): void {
+  #end(face: Face): void {
     face.stop();
-    this.#changed(-1, "closed");
+    this.#open.delete(face);
+    this.#changed(face.kind, "closed");
   }
 
-  #changed(by: 1 | -1, change: "opened" | "closed"): void {
+  #changed(face: FaceKind, change: "opened" | "closed"): void {
     const { sessions, clock } = this.#options;
-    this.#count += by;
     for (const { end, oversight } of sessions.all)
-      if (end === undefined) oversight.audit.add({ at: clock.now(), kind: "face", face: "watch", change });
-    this.#changes.emit({ t: "faces", count: this.#count, change });
+      if (end === undefined) oversight.audit.add({ at: clock.now(), kind: "face", face, change });
+    this.#changes.emit({ t: "faces", face, count: this.#open.size, change });
   }
 }
 
 /** One face. */
 class Face {
+  readonly kind: FaceKind;
   readonly #socket: Socket;
   readonly #options: FacesOptions;
   readonly #feed: Feed;
   stopHearing: () => void = () => undefined;
 
-  constructor(socket: Socket, options: FacesOptions) {
+  constructor(socket: Socket, kind: FaceKind, options: FacesOptions) {
+    this.kind = kind;
     this.#socket = socket;
     this.#options = options;
-    const { sessions, exposures, services, clock, server } = options;
-    this.emit({
-      t: "hello",
-      server,
-      tunnels: sessions.all.map(tunnelView),
-      exposures: (exposures.loaded?.running ?? []).map((one) => exposureView(one, clock.now())),
-      services: sessions.all.flatMap((tunnel) => {
-        const watched = watchedServices(tunnel, services, clock.now());
-        return watched.services === undefined ? [] : [watched];
-      }),
-      asks: sessions.overseer.asks.waiting.map((ask) => askView(ask, sessions)),
-    });
-    this.#feed = new Feed({ sessions, exposures, services, clock, emit: (event) => this.emit(event) });
+    this.emit(helloOf(options));
+    this.#feed = new Feed({ ...options, emit: (event) => this.emit(event) });
   }
 
   emit(event: WatchEvent): void {
@@ -126,8 +113,8 @@ class Face {
     const id = command.success ? command.data.id : 0;
     try {
       if (!command.success) throw new TunnelError("input-invalid");
-      await obey(command.data, this.#options);
-      this.emit({ t: "answer", id, ok: true });
+      const told = await obey(command.data, this.#options, { path: this.kind });
+      this.emit({ t: "answer", id, ok: true, told });
     } catch (thrown) {
       const { code, detail } = asTunnelError(thrown);
       this.emit({ t: "answer", id, ok: false, code, detail });

@@ -7,9 +7,8 @@ import type { LazyExposures } from "../expose/exposures/lazy-exposures.ts";
 import type { AskEvent } from "../oversight/asks/asks.ts";
 import { exposureNews, exposureView } from "../view/expose/exposures.ts";
 import { requestView } from "../view/expose/exposure-requests.ts";
-import { entryView } from "../view/entries.ts";
 import type { WatchEvent } from "./protocol.ts";
-import { askView, nameOf, tunnelView, watchedServices } from "./views.ts";
+import { askView, nameOf, tunnelView, watchedEntry, watchedServices } from "./views.ts";
 
 /** Entries that a face is shown of what was said before it came. */
 const BEFORE = 50;
@@ -82,9 +81,9 @@ export class Feed {
 
   #entries(tunnel: Session): void {
     const { tunnelId, heardLog } = tunnel;
-    for (const [position, entry] of heardLog.after(this.#read.get(tunnelId) ?? 0)) {
-      const isOwn = entry.kind !== "system" && entry.own;
-      this.#emit({ t: "entry", tunnelId, isOwn, entry: entryView(entry, this.#clock.now()) });
+    for (const placed of heardLog.after(this.#read.get(tunnelId) ?? 0)) {
+      const [position, entry] = placed;
+      this.#emit({ t: "entry", ...watchedEntry(tunnel, placed, this.#clock.now()) });
       if (entry.kind === "service" || entry.kind === "withdrawal") this.#servicesChanged.add(tunnelId);
       this.#read.set(tunnelId, position);
     }
@@ -123,8 +122,10 @@ export class Feed {
       return this.#emit({ t: "visit", name: exposure.name, request });
     }
     const what = exposureNews(event);
-    if (what !== undefined)
-      this.#emit({ t: "exposure", exposure: exposureView(exposure, this.#clock.now()), what });
+    if (what === undefined) return;
+    const asks = event.type === "sign-in" && event.notice.what === "code";
+    const view = exposureView(exposure, this.#clock.now());
+    this.#emit({ t: "exposure", exposure: view, what, ...(asks ? { asks } : {}) });
   }
 
   #asked(event: AskEvent): void {

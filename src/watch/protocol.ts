@@ -8,8 +8,12 @@ import type { ServicesView } from "../view/services.ts";
 import type { ExposureView } from "../view/expose/exposures.ts";
 import type { RequestView } from "../view/expose/exposure-requests.ts";
 import type { EntryView } from "../view/entries.ts";
+import type { ErrorView } from "../view/errors.ts";
 import type { EndView, StatusView, TunnelStatus } from "../view/status.ts";
-import type { MemberView } from "../view/members.ts";
+import type { MemberView, SafetyCodeView } from "../view/members.ts";
+import type { PendingInviteView } from "../view/invites.ts";
+import type { SignOffView } from "../view/signing/sign-off.ts";
+import { VERDICTS } from "../protocol/sign-off/signed-bytes.ts";
 import type { OversightView } from "../view/oversight.ts";
 
 /**
@@ -19,6 +23,8 @@ import type { OversightView } from "../view/oversight.ts";
 
 const id = z.int().check(z.minimum(1));
 const tunnelId = z.string().check(z.minLength(1), z.maxLength(64));
+/** Bytes as base64url, in so many letters. */
+const bytesText = (letters: number) => z.string().check(z.regex(/^[\w-]+$/), z.length(letters));
 const text = z.string().check(z.minLength(1), z.maxLength(256 * 1024));
 
 /** What a person does. Each has a number of its own, which its answer repeats. */
@@ -61,12 +67,49 @@ export const commandSchema = z.discriminatedUnion("do", [
     service: z.string().check(z.minLength(1), z.maxLength(64)),
   }),
   z.strictObject({ do: z.literal("kick"), id, tunnelId, name: z.string().check(z.maxLength(256)) }),
+  z.strictObject({
+    do: z.literal("revoke-invite"),
+    id,
+    tunnelId,
+    invite: z.string().check(z.minLength(1), z.maxLength(64)),
+  }),
+  /** A person's signature, with a key of their own, under what they were shown: no agent's tool says this. */
+  z.strictObject({
+    do: z.literal("sign"),
+    id,
+    tunnelId,
+    digest: bytesText(43),
+    verdict: z.enum(VERDICTS),
+    reason: z.optional(z.string().check(z.maxLength(2_000))),
+    key: bytesText(43),
+    signature: bytesText(86),
+  }),
+  /** The last entries before a place of the log: answered with {@link Told}. */
+  z.strictObject({ do: z.literal("earlier"), id, tunnelId, before: z.int().check(z.minimum(0)) }),
+  /** All that was asked and decided in this tunnel: answered with {@link Told}. */
+  z.strictObject({ do: z.literal("audit"), id, tunnelId }),
+  /** The text of a file that waits for a decision, or of one in the log: answered with {@link Told}. */
+  z.strictObject({
+    do: z.literal("look"),
+    id,
+    tunnelId,
+    ask: z.optional(id),
+    file: z.optional(z.string().check(z.maxLength(64))),
+  }),
 ]);
 
 export type Command = z.infer<typeof commandSchema>;
 
-/** The first line of a face. */
-export const greetingSchema = z.strictObject({ token: z.string(), version: z.string() });
+const FACE_KINDS = ["watch", "page"] as const;
+/** Where a person looks: at a terminal, or in a tab of a browser. */
+export type FaceKind = (typeof FACE_KINDS)[number];
+
+/** The first line of a face; without a kind it is a terminal's. */
+export const greetingSchema = z.strictObject({
+  token: z.string(),
+  version: z.string(),
+  face: z.optional(z.enum(FACE_KINDS)),
+});
 
 /** One thing that waits for a person, or has been decided. */
 export interface AskView {
@@ -95,6 +138,14 @@ export interface TunnelView {
   readonly self: string | undefined;
   readonly members: readonly MemberView[];
   readonly oversight: OversightView;
+  /** The outcome that stands, for persons to sign. */
+  readonly signOff: SignOffView | undefined;
+  /** With each other member: to be read aloud. */
+  readonly safetyCodes: readonly SafetyCodeView[];
+  /** Those that nobody has used yet, without their links. */
+  readonly invites: readonly PendingInviteView[];
+  /** Alarms: things that must not be, the newest last. */
+  readonly alarms: readonly ErrorView[];
   readonly ended: EndView | undefined;
 }
 
@@ -103,6 +154,40 @@ export interface WatchedServices {
   readonly tunnelId: string;
   /** Undefined where there are none any more. */
   readonly services: ServicesView | undefined;
+}
+
+/** An entry of a room, as a face is told of it. */
+export interface WatchedEntry {
+  readonly tunnelId: string;
+  /** Its place in this server's log of the tunnel: grows by one with each entry. */
+  readonly at: number;
+  readonly isOwn: boolean;
+  readonly entry: EntryView;
+}
+
+/** The answer to a question of a face. */
+export type Told =
+  | {
+      readonly told: "entries";
+      /** Oldest first. */
+      readonly entries: readonly WatchedEntry[];
+      /** There are more before them. */
+      readonly more: boolean;
+    }
+  | { readonly told: "audit"; readonly records: readonly AuditLine[]; readonly dropped: number }
+  /** `text`: with secrets masked. `isWhole`: nothing was left out at its end. */
+  | {
+      readonly told: "look";
+      readonly text: string;
+      readonly isPatch: boolean;
+      readonly isWhole: boolean;
+    };
+
+/** One thing that was asked, decided or changed. */
+interface AuditLine {
+  /** ISO 8601 */
+  readonly ts: string;
+  readonly text: string;
 }
 
 export type WatchEvent =
@@ -136,20 +221,33 @@ export type WatchEvent =
       readonly memberName: string;
       readonly call: Omit<CallRecord, "who">;
     }
-  /** `what`: what has happened to it, for a person; left out where only counts have changed. */
-  | { readonly t: "exposure"; readonly exposure: ExposureView; readonly what: string | undefined }
+  /**
+   * `what`: what has happened to it, for a person; left out where only counts have changed. `asks`: a program asks to be let in, and
+   * waits for them.
+   */
+  | {
+      readonly t: "exposure";
+      readonly exposure: ExposureView;
+      readonly what: string | undefined;
+      readonly asks?: true;
+    }
   /** A request to an exposure is over. */
   | { readonly t: "visit"; readonly name: string; readonly request: RequestView }
   | { readonly t: "tunnel"; readonly tunnel: TunnelView }
-  | { readonly t: "entry"; readonly tunnelId: string; readonly isOwn: boolean; readonly entry: EntryView }
+  | ({ readonly t: "entry" } & WatchedEntry)
   /** `isNew`: it was asked a moment ago; a decided one has its end in it. */
   | { readonly t: "ask"; readonly ask: AskView; readonly isNew: boolean }
   /** A member makes more asks than are kept: told once until one of them is decided (H30). */
   | { readonly t: "crowded"; readonly tunnelId: string; readonly member: string | undefined }
   | { readonly t: "warning"; readonly tunnelId: string; readonly budgets: readonly Budget[] }
   /** Another face of this user has come or gone (H8). */
-  | { readonly t: "faces"; readonly count: number; readonly change: "opened" | "closed" }
-  | { readonly t: "answer"; readonly id: number; readonly ok: true }
+  | {
+      readonly t: "faces";
+      readonly face: FaceKind;
+      readonly count: number;
+      readonly change: "opened" | "closed";
+    }
+  | { readonly t: "answer"; readonly id: number; readonly ok: true; readonly told: Told | undefined }
   | {
       readonly t: "answer";
       readonly id: number;

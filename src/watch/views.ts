@@ -1,13 +1,18 @@
 import type { Ask } from "../oversight/asks/ask.ts";
 import { GATES } from "../oversight/gates/gates.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
-import { memberView } from "../view/members.ts";
+import { errorView } from "../view/errors.ts";
+import { pendingInviteView } from "../view/invites.ts";
+import { memberView, safetyCodesView } from "../view/members.ts";
+import { signOffView } from "../view/signing/sign-off.ts";
 import { oversightView } from "../view/oversight.ts";
 import { endOf, statusOf } from "../view/status.ts";
 import { isoTime } from "../view/time.ts";
+import { entryView } from "../view/entries.ts";
+import type { Entry } from "../protocol/room/log.ts";
 import type { LazyServices } from "../services/tunnels/lazy-services.ts";
 import { servicesView } from "../view/services.ts";
-import type { AskView, TunnelView, WatchedServices } from "./protocol.ts";
+import type { AskView, TunnelView, WatchedEntry, WatchedServices } from "./protocol.ts";
 
 export function askView(ask: Ask, sessions: Pick<Sessions, "all">): AskView {
   const { id, tunnelId, gates, subject, digest, causer, askedAt, expiresAt, now } = ask;
@@ -43,8 +48,22 @@ export function tunnelView(tunnel: Session): TunnelView {
     self: present.find(({ isSelf }) => isSelf)?.name,
     members: present.map(memberView),
     oversight: oversightView(tunnel),
+    signOff: signOffView(tunnel),
+    safetyCodes: safetyCodesView(present),
+    invites: tunnel.role === "host" ? tunnel.pendingInvites().map(pendingInviteView) : [],
+    alarms: tunnel.alarms.map(errorView),
     ended: endOf(tunnel),
   };
+}
+
+/** @param at its place in the log of the tunnel @param now ms since the epoch */
+export function watchedEntry(
+  { tunnelId }: Pick<Session, "tunnelId">,
+  [at, entry]: readonly [at: number, entry: Entry],
+  now: number,
+): WatchedEntry {
+  const isOwn = entry.kind !== "system" && entry.own;
+  return { tunnelId, at, isOwn, entry: entryView(entry, now) };
 }
 
 /** @param now ms since the epoch */

@@ -85,14 +85,16 @@ describe("a person's own program", () => {
     ask("t1", "secret");
     ask("t2", "budget");
     overseer.warn("t3", ["messages"]);
-    await until("three calls", () => noted().length === 3);
+    overseer.proposed("t4");
+    await until("four calls", () => noted().length === 4);
     const args = noted().map((note) => note.args);
-    expect(args).toHaveLength(3);
+    expect(args).toHaveLength(4);
     expect(args).toEqual(
       expect.arrayContaining([
         ["ask", "t1"],
         ["stopped", "t2"],
         ["budget", "t3"],
+        ["ask", "t4"],
       ]),
     );
     for (const { env } of noted()) {

@@ -11,7 +11,7 @@ const EXPORT_USAGE = "tunnel-mcp export [FILE] [--tunnel ID] [--out FILE] [--jso
 const OPEN =
   "tunnel-mcp open --goal TEXT [--name NAME] [--invites COUNT] [--transport NAME] [--history] [--json]";
 const COMMANDS_LINE =
-  "tunnel-mcp demo | open | join | expose | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch | anthropic-tunnel | relay";
+  "tunnel-mcp demo | open | join | expose | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch | page | observe | anthropic-tunnel | relay";
 
 const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["", { kind: "serve" }],
@@ -20,10 +20,11 @@ const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["demo --help", { kind: "help" }],
   ["--version", { kind: "version" }],
   ["-v", { kind: "version" }],
-  ["demo", { kind: "demo", transport: "direct" }],
-  ["demo --transport direct", { kind: "demo", transport: "direct" }],
-  ["demo --transport cloudflared", { kind: "demo", transport: "cloudflared" }],
-  ["demo --transport=cloudflared", { kind: "demo", transport: "cloudflared" }],
+  ["demo", { kind: "demo", transport: "direct", page: false }],
+  ["demo --transport direct", { kind: "demo", transport: "direct", page: false }],
+  ["demo --transport cloudflared", { kind: "demo", transport: "cloudflared", page: false }],
+  ["demo --page", { kind: "demo", transport: "direct", page: true }],
+  ["demo --transport=cloudflared", { kind: "demo", transport: "cloudflared", page: false }],
   ["doctor", { kind: "doctor" }],
   ["install-skill", { kind: "install-skill", dir: undefined, force: false }],
   ["install-skill --dir /a/b", { kind: "install-skill", dir: "/a/b", force: false }],
@@ -70,6 +71,8 @@ const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ],
   ["join", { kind: "join", link: undefined, name: undefined, json: false }],
   ["join wss://h/t/r#1.k.h", { kind: "join", link: "wss://h/t/r#1.k.h", name: undefined, json: false }],
+  ["observe", { kind: "observe", link: undefined, name: undefined, json: false }],
+  ["observe --json --name cat ws://x", { kind: "observe", link: "ws://x", name: "cat", json: true }],
   ["join --json --name ben ws://x", { kind: "join", link: "ws://x", name: "ben", json: true }],
   [
     "setup",
@@ -138,7 +141,7 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["export a.json --tunnel 1d", "--tunnel is for a running tunnel: leave it out, or the file"],
   ["export a.json b.json", "unexpected argument b.json"],
   ["export --out", "--out needs a value"],
-  ["serve", "unknown command serve"],
+  ["serve", "unknown command serve; did you mean observe?"],
   ["--verbose", "unknown option --verbose"],
   ["--version now", "unexpected argument now"],
   ["doctor --fix", "unknown option --fix"],
@@ -163,6 +166,10 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["open --goal x --invites two", "--invites must be a number from 1 to 63"],
   ["open --goal x --transport pigeon", `--transport must be ${PROVIDER_CHOICE}`],
   ["join one two", "unexpected argument two"],
+  ["observe one two", "unexpected argument two"],
+  ["observe --history", "unknown option --history"],
+  ["ws://h/t/r#1.secret.h.observer", "to read along with a link: tunnel-mcp observe"],
+  ["<ws://h/t/r#1.secret.h.observer-history>", "to read along with a link: tunnel-mcp observe"],
   ["open --goal x wss://h/t/r#1.secret.h", "unexpected argument (a link)"],
   ["open --goal=x --wss://h/t/r#1.secret.h", "unknown option (a link)"],
   ["wss://h/t/r#1.secret.h", "to join with a link: tunnel-mcp join"],

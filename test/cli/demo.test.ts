@@ -1,7 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { withoutSettings } from "../../src/cli/env.ts";
-import { demo, withoutSecret } from "../../src/cli/demo/demo.ts";
+import { demo } from "../../src/cli/demo/demo.ts";
+import { withoutSecret } from "../../src/cli/demo/pairing.ts";
 import { withoutFence } from "../../src/cli/demo/agent.ts";
 import { handClock, recorder } from "./support.ts";
 

@@ -35,8 +35,8 @@ test("--help prints the usage on stdout", () => {
 
 test("an unknown argument: what was not understood and the line that helps on stderr, nothing on stdout, exit code 2", () => {
   const commands =
-    "demo | open | join | expose | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch | anthropic-tunnel | relay";
-  const stderr = `tunnel-mcp: unknown command serve\n  tunnel-mcp ${commands}  (more: tunnel-mcp --help)\n`;
+    "demo | open | join | expose | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch | page | observe | anthropic-tunnel | relay";
+  const stderr = `tunnel-mcp: unknown command serve; did you mean observe?\n  tunnel-mcp ${commands}  (more: tunnel-mcp --help)\n`;
   expect(run(["serve"])).toEqual({ status: 2, stdout: "", stderr });
 });
 
@@ -68,6 +68,7 @@ test("the help fits a terminal and names every command and variable", () => {
     "install-skill",
     "wake",
     "watch",
+    "observe [LINK]",
     "anthropic-tunnel init [DIR]",
     "anthropic-tunnel renew [DIR]",
     "--dir PATH",

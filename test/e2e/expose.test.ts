@@ -213,7 +213,7 @@ describe("the sets of tools", () => {
     const exposing = ["expose_start", "expose_list", "expose_requests", "expose_stop"];
     expect(await names("expose")).toEqual([...exposing, "tunnel_listen"]);
     const pairing = await names("pair");
-    expect(pairing).toHaveLength(10);
+    expect(pairing).toHaveLength(11);
     expect(pairing.filter((name) => exposing.includes(name))).toEqual([]);
     expect(await names("pair,expose")).toEqual([...pairing, ...exposing]);
   });

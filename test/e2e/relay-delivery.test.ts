@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { Agent, closeAgents, unfenced, type Message } from "../support/agent.ts";
+import { closeAgents } from "../support/agent.ts";
+import { expectDelivered } from "../support/conversation.ts";
 import { meet, offer, put, read, worker } from "../support/files/file-agents.ts";
-import { linkOf } from "../support/hearing.ts";
-import { until } from "../support/processes.ts";
 import { Proxy, type Crossing, type Direction, type Ending } from "../support/proxy.ts";
 import { Chance } from "../support/random.ts";
 import { RelayProcess } from "../support/relay-process.ts";
@@ -14,13 +13,9 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
-/** Bytes of a text: what agents say, and what takes many frames. */
-const SIZES = [20, 20, 200, 900, 4_000, 6_000] as const;
 const DIRECTIONS: readonly Direction[] = ["toHost", "toGuest"];
 const ENDINGS: readonly Ending[] = ["fin", "reset"];
 const WORDS = 40;
-const MEMBERS = ["ana", "ben", "cleo"] as const;
-const LAST = `${WORDS - 1}`;
 
 const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -74,91 +69,20 @@ async function storm(relay: RelayProcess, wire: Proxy, signal: AbortSignal): Pro
   return { kills, drains, cuts };
 }
 
-/** What a member says, each with its place in front. */
-function textsOf(name: string): string[] {
-  const chance = new Chance(name.length);
-  return Array.from({ length: WORDS }, (_, index) =>
-    `${name} ${index} ${"x".repeat(chance.pick(SIZES))}`.trimEnd(),
-  );
-}
-
-async function say(agent: Agent, texts: readonly string[]): Promise<void> {
-  for (const text of texts) {
-    await agent.call("tunnel_say", { text });
-    await after(200);
-  }
-}
-
-/** Listens until the last words of all others have come; with each, its place in the room's order. */
-async function listen(agent: Agent, self: string): Promise<Message[]> {
-  const heard: Message[] = [];
-  const open = new Set<string>(MEMBERS.filter((name) => name !== self));
-  while (open.size > 0) {
-    const { messages = [], ended } = await agent.call("tunnel_listen", { timeoutMs: 5_000 });
-    if (ended !== undefined) throw new Error(`the room has ended for ${self}: ${ended.because}`);
-    for (const message of messages.filter(({ kind }) => kind === "chat")) {
-      heard.push(message);
-      const [, name = "", index] = /^(\w+) (\d+) /.exec(unfenced(message.text)) ?? [];
-      if (index === LAST) open.delete(name);
-    }
-  }
-  return heard;
-}
-
 describe("a room through a relay that is cut, killed, drained and started again all the time", () => {
   it(
     "loses, doubles and reorders nothing for anybody, and its links and addresses stay",
     { timeout: 90_000 },
     async () => {
       const { relay, wire, url } = await aRelay();
-      const [host, ben, cleo, late] = await Promise.all([
-        Agent.start({ TUNNEL_TRANSPORT: "relay", TUNNEL_RELAY: url }),
-        Agent.start(),
-        Agent.start(),
-        Agent.start(),
-      ]);
-      const opened = await host.call("tunnel_open", { goal: "weather", name: "ana", invites: 3 });
-      await ben.call("tunnel_join", { joinLink: linkOf(opened, 0), name: "ben" });
-      await cleo.call("tunnel_join", { joinLink: linkOf(opened, 1), name: "cleo" });
-      const members = { ana: host, ben, cleo };
-      const over = new AbortController();
-      const weather = storm(relay, wire, over.signal);
-      const heard = await Promise.all(
-        MEMBERS.map(async (name) => {
-          const [told] = await Promise.all([listen(members[name], name), say(members[name], textsOf(name))]);
-          return told;
-        }),
-      );
-      over.abort();
-      const { kills, drains, cuts } = await weather;
+      const { kills, drains, cuts } = await expectDelivered(url, (signal) => storm(relay, wire, signal), {
+        words: WORDS,
+        pauseMs: 200,
+      });
       // It was a storm.
       expect(kills).toBeGreaterThanOrEqual(2);
       expect(drains).toBeGreaterThanOrEqual(1);
       expect(cuts).toBeGreaterThanOrEqual(10);
-      const places = new Map<number, string>();
-      for (const [index, self] of MEMBERS.entries()) {
-        const mine = heard[index] ?? [];
-        // Nothing came twice to an agent, not even marked.
-        expect(mine.filter(({ redelivered }) => redelivered === true)).toEqual([]);
-        for (const other of MEMBERS.filter((name) => name !== self)) {
-          const texts = mine.map(({ text }) => unfenced(text)).filter((text) => text.startsWith(other));
-          expect(texts).toEqual(textsOf(other));
-        }
-        // One order for all: places grow, and a place holds the same words for everybody.
-        const seqs = mine.map(({ seq }) => seq);
-        expect(seqs).toEqual([...new Set(seqs)].toSorted((one, two) => one - two));
-        for (const { seq, text } of mine) {
-          expect(places.get(seq) ?? unfenced(text)).toBe(unfenced(text));
-          places.set(seq, unfenced(text));
-        }
-      }
-      expect(places.size).toBe(MEMBERS.length * WORDS);
-      // A link from before the storm leads in.
-      await late.call("tunnel_join", { joinLink: linkOf(opened, 2), name: "dora" });
-      await until("everybody is connected", async () => {
-        const { members: seen = [] } = await host.call("tunnel_status");
-        return seen.length === 4 && seen.every(({ connected }) => connected);
-      });
     },
   );
 

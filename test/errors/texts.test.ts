@@ -73,7 +73,7 @@ describe("next steps", () => {
     ]);
     const named = CODES.flatMap(textsOf).flatMap((text) =>
       Array.from(
-        text.matchAll(/\b(?:tunnel_[a-z]+|TUNNEL_[A-Z_]+)|(?<=[ (])(?:--[a-z-]+|\/[a-z]+)/g),
+        text.matchAll(/\b(?:tunnel_[a-z_]+|TUNNEL_[A-Z_]+)|(?<=[ (])(?:--[a-z-]+|\/[a-z]+)/g),
         ([name]) => name,
       ),
     );

@@ -60,6 +60,11 @@ const DECODERS: readonly Decoder[] = [
     { t: "event", seq: 4, ts: 1, event: { ...chat, kind: "withheld", to: [filled(8)], digests } },
   ],
   ["an arrival", host, { t: "event", seq: 4, ts: 1, event: { kind: "joined", member } }],
+  [
+    "an observer",
+    host,
+    { t: "event", seq: 4, ts: 1, event: { kind: "joined", member: { ...member, role: "observer" } } },
+  ],
   ["an end", host, { t: "event", seq: 4, ts: 1, event: { kind: "ended", cause: "closed" } }],
   ["a place", host, { t: "own", seq: 4, ts: 1, n: 1 }],
   [

@@ -146,9 +146,9 @@ describe("somebody on the path", () => {
         ? entry.event
         : entry.kind === "chat"
           ? entry.text
-          : entry.kind === "withdrawal"
-            ? entry.kind
-            : entry.offer.name,
+          : "offer" in entry
+            ? entry.offer.name
+            : entry.kind,
     );
     expect(shown.filter((text) => !/^(?:host \d|guest \d|before|joined)$/.test(text))).toEqual([]);
     expect(talk.alarms).toEqual(["integrity-failed"]);

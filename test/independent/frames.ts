@@ -21,6 +21,8 @@ import { demand, Refused } from "./refusal.ts";
 import { isLabel, isMessageText } from "./text.ts";
 
 const MAX_MEMBERS = 64;
+/** Observers included (Q2). */
+const MAX_ROSTER = 68;
 const MAX_ADDRESSES = 4;
 const MAX_TS = 8.64e15;
 const MAX_TEXT_BYTES = 65_536;
@@ -55,7 +57,8 @@ const workContext = where(
   objectWith({}, { repository, client: object({ name: label, version: label }) }),
   (value) => utf8(JSON.stringify(value)).length <= MAX_CARD_BYTES,
 );
-const member = objectWith({ id, name, key, box, hash, proof: signature }, { workContext });
+const role = oneOf("observer", "observer-history");
+const member = objectWith({ id, name, key, box, hash, proof: signature }, { workContext, role });
 const view = object({ seq: count, chain: hash });
 
 const signedMust = { n: place, prev: hash, view, sig: signature };
@@ -97,7 +100,11 @@ const event = variant("kind", {
   chat,
   withheld,
   joined: object({ kind: oneOf("joined"), member }),
-  left: object({ kind: oneOf("left"), id, cause: oneOf("left", "lost", "removed", "fell-behind") }),
+  left: object({
+    kind: oneOf("left"),
+    id,
+    cause: oneOf("left", "lost", "removed", "fell-behind", "expired"),
+  }),
   "idle-warning": object({ kind: oneOf("idle-warning"), endsInMs: integer(0, MAX_WARNING_MS) }),
   ended: object({ kind: oneOf("ended"), cause: oneOf("closed", "idle", "host-stopped") }),
 });
@@ -113,7 +120,7 @@ const oversight = objectWith(
   { budgets: object({ messages: gauge, bytes: gauge, files: gauge, minutes: gauge }) },
 );
 const present = objectWith({ id, connected: boolean, heardAgoMs: count, read: count }, { oversight });
-const hostNote = objectWith({ members: list(present, 0, MAX_MEMBERS) }, { addresses });
+const hostNote = objectWith({ members: list(present, 0, MAX_ROSTER) }, { addresses });
 const memberNote = objectWith({ read: count, active: boolean }, { oversight });
 const confirm = objectWith(
   { share: hash, name, key, box, proof: signature, received: count },
@@ -124,7 +131,7 @@ const welcome = object({
   self: id,
   name,
   host: id,
-  members: list(member, 0, MAX_MEMBERS),
+  members: list(member, 0, MAX_ROSTER),
   received: count,
   view,
   idleMs: integer(1, MAX_IDLE_MS),

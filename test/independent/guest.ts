@@ -11,6 +11,7 @@ import {
   decodeWelcome,
   encodeFrame,
   type Chat,
+  type Member,
 } from "./frames.ts";
 import { inviteCredential, resumeCredential, resumeSecret, type Credential } from "./keys.ts";
 import { parseLink, type Link } from "./link.ts";
@@ -192,7 +193,10 @@ export class Guest {
     const sender = new RecordSender(split.initiatorToResponder);
     const receiver = new RecordReceiver(split.responderToInitiator);
 
-    const proof = ed25519Sign(this.#seed, memberBytes(this.#room, { ...this.#keys, hash: split.hash }));
+    const proof = ed25519Sign(
+      this.#seed,
+      memberBytes(this.#room, { ...this.#keys, hash: split.hash, ...this.#role }),
+    );
     const honest = { share, name: this.#name, ...this.#keys, proof, received: this.#received };
     const sign = (message: Bytes): Bytes => ed25519Sign(this.#seed, message);
     const header = this.#change?.(honest, { hash: split.hash, sign }) ?? honest;
@@ -285,13 +289,18 @@ export class Guest {
     else this.entries.push({ seq, from: undefined, text: event.kind });
   }
 
+  get #role(): Pick<Member, "role"> {
+    const { role } = this.#link;
+    return role === undefined ? {} : { role };
+  }
+
   /** O7: others seal to these keys, and take them for proved in that handshake. */
-  #checkOwn(told: { key: Bytes; box: Bytes; hash: Bytes; proof: Bytes }): void {
+  #checkOwn(told: Pick<Member, "key" | "box" | "hash" | "proof" | "role">): void {
     const own = { ...this.#keys, ...this.#first };
     const isOwn = (["key", "box", "hash", "proof"] as const).every((field) =>
       isEqual(told[field], own[field]),
     );
-    demand(isOwn, "order-broken", "another record than our own");
+    demand(isOwn && told.role === this.#link.role, "order-broken", "another record than our own");
   }
 
   #placed(seq: number, ts: number, n: number): void {

@@ -9,6 +9,8 @@ import { plainName } from "./text.ts";
 /** How many places back a receiver remembers its chain (O6). */
 const REMEMBERED = 5000;
 const MAX_MEMBERS = 64;
+const MAX_OBSERVERS = 4;
+const MAX_OBSERVER_NAME = 16;
 const ID_BYTES = 8;
 
 export const idOf = (key: Bytes): string => base64url(sha256(key).subarray(0, ID_BYTES));
@@ -59,13 +61,15 @@ function workContextBytes(workContext: Member["workContext"]): Bytes {
   );
 }
 
-/** H13: what a member signs of its keys, in this room and that handshake. */
-export const memberBytes = (room: string, one: Pick<Member, "key" | "box" | "hash">): Bytes =>
-  lp("tunnel-mcp/1 member", room, one.hash, one.key, one.box);
+/** H13, Q1: what a member, or an observer, signs of its keys, in this room and that handshake. */
+export const memberBytes = (room: string, one: Pick<Member, "key" | "box" | "hash" | "role">): Bytes =>
+  lp(`tunnel-mcp/1 ${one.role ?? "member"}`, room, one.hash, one.key, one.box);
 
 /** Whether whoever has the key says that the box goes with it. */
-export const isProved = (room: string, one: Pick<Member, "key" | "box" | "hash" | "proof">): boolean =>
-  isSignedBy(one.key, memberBytes(room, one), one.proof);
+export const isProved = (
+  room: string,
+  one: Pick<Member, "key" | "box" | "hash" | "proof" | "role">,
+): boolean => isSignedBy(one.key, memberBytes(room, one), one.proof);
 
 /** O5 */
 export function rosterHash(members: readonly Member[]): Bytes {
@@ -166,6 +170,9 @@ export class Replica {
   #hear(message: Chat | Withheld, body: Bytes): Bytes {
     const seat = this.#seats.get(message.from);
     demand(seat !== undefined, "order-broken", "a sender nobody knows");
+    const observes = (id: string): boolean => this.member(id)?.role !== undefined;
+    demand(!observes(message.from), "order-broken", "a sender who only reads along"); // Q4
+    demand(!(message.to ?? []).some(observes), "order-broken", "for one who only reads along"); // Q4
     const digests = message.kind === "chat" ? digestsOf(message, body) : message.digests;
     const signed = signedBytes(this.#room, message, digests);
     demand(isSignedBy(seat.member.key, signed, message.sig), "order-broken", "a wrong signature");
@@ -204,7 +211,12 @@ export class Replica {
     const isTaken =
       name === "tunnel" || [...this.#seats.values()].some((seat) => plainName(seat.member.name) === name);
     demand(!isTaken, "order-broken", "a name twice");
-    demand(this.#seats.size < MAX_MEMBERS, "order-broken", "more members than a room has");
+    const isObserver = member.role !== undefined;
+    const alike = this.members.filter((one) => (one.role !== undefined) === isObserver).length;
+    demand(alike < (isObserver ? MAX_OBSERVERS : MAX_MEMBERS), "order-broken", "more than a room has");
+    // Q2
+    const isShort = Array.from(member.name).length <= MAX_OBSERVER_NAME && member.workContext === undefined;
+    demand(!isObserver || (isShort && !isHost), "order-broken", "an observer of another form");
     this.#seats.set(member.id, { member, ...seat });
     this.#had.add(member.id);
   }

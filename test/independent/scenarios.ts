@@ -5,6 +5,7 @@ import { base64url, concat, fromHex, hex, isEqual, readUtf8, type Bytes } from "
 import { isSignedBy } from "./ed25519.ts";
 import { openFile } from "./files.ts";
 import { openConnection } from "./services.ts";
+import { signOff } from "./sign-off.ts";
 import { accept, answer, commitmentTo } from "./admission.ts";
 import {
   DATA_NUMBERS,
@@ -101,6 +102,18 @@ const service = z.strictObject({
   content: z.strictObject({ toOwner: z.string(), toTaker: z.string() }),
 });
 
+const signing = z.strictObject({
+  room: z.string(),
+  seq: z.int(),
+  chain: bytes,
+  members: z.array(z.strictObject({ id: z.string(), key: bytes })),
+  proposal: z.string(),
+  statements: z.array(z.strictObject({ from: z.string(), text: z.string() })),
+  digest: z.string(),
+  words: z.string(),
+  state: z.string(),
+});
+
 // --- one scenario of each layer; whatever must not be is thrown as Refused ---
 
 function runLink(scenario: z.infer<typeof link>): void {
@@ -177,6 +190,11 @@ function runService({ content, ...connection }: z.infer<typeof service>): void {
   expect({ toOwner: hex(toOwner), toTaker: hex(toTaker) }).toEqual(content);
 }
 
+function runSigning({ digest, words, state, ...one }: z.infer<typeof signing>): void {
+  const made = signOff(one);
+  expect({ ...made, digest: hex(made.digest) }).toEqual({ digest, words, state });
+}
+
 /** What both ends of a pairing make of it, in hexadecimal or as text. */
 type Trace = Record<string, string>;
 
@@ -249,6 +267,7 @@ const CODES: Readonly<Record<string, readonly string[]>> = {
   signature: ["order-broken"],
   seal: ["message-unreadable"],
   service: ["service-corrupt"],
+  "sign-off": ["offer-unreadable", "sign-off-unsound"],
   file: ["file-corrupt", "file-out-of-order", "file-too-long", "file-too-short", "file-unfinished"],
 };
 
@@ -301,4 +320,5 @@ export const LAYERS: ReadonlyMap<string, Run> = new Map([
   ["seal", inOneStep("seal", seal, runSeal)],
   ["file", inOneStep("file", file, runFile)],
   ["service", inOneStep("service", service, runService)],
+  ["sign-off", inOneStep("sign-off", signing, runSigning)],
 ]);

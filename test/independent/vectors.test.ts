@@ -12,15 +12,16 @@ import { SIGNS } from "./safety.ts";
 import { bytes, handshake, LAYERS, pairing, refusal } from "./scenarios.ts";
 
 const RULES: ReadonlyMap<string, string> = new Map([
-  ["link", "[C2] [L1] [L2] [K11]"],
+  ["link", "[C2] [L1] [L2] [K11] [Q1]"],
   ["handshake", "[H1] [H2] [H5] [H7] [H10] [H11] [H12] [H13] [H14] [K1] [K2] [K4] [K5] [O2]"],
   ["record", "[C1] [R2] [R3] [R4] [R5] [R6] [R7] [R8] [K6]"],
-  ["frame", "[F1] [F2] [F3] [F4] [S1] [T1] [T2] [K10] [K11]"],
-  ["order", "[O1] [O2] [O3] [O4] [O5] [O6] [O11] [H13]"],
+  ["frame", "[F1] [F2] [F3] [F4] [S1] [Q2] [T1] [T2] [K10] [K11]"],
+  ["order", "[O1] [O2] [O3] [O4] [O5] [O6] [O11] [H13] [Q1] [Q2] [Q4]"],
   ["signature", "[K10]"],
   ["seal", "[K8]"],
   ["file", "[B2] [B3] [B4] [K9]"],
   ["service", "[X1] [X3] [X4] [K12]"],
+  ["sign-off", "[Z1] [Z2] [Z3] [Z4] [Z5] [Z7]"],
 ]);
 
 const read = (name: string): string => readFileSync(new URL(name, import.meta.url), "utf8");

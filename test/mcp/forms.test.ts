@@ -113,7 +113,7 @@ describe("the table of clients (H27)", () => {
 
   it("gives no client a say at a budget, or about what others do", () => {
     const silent = GATE_NAMES.filter((gate) => GATES[gate].byClient === "nothing");
-    expect(silent).toEqual(["visit-service", "budget", "new-member", "hold-in"]);
+    expect(silent).toEqual(["visit-service", "observer", "budget", "new-member", "hold-in"]);
     for (const gate of silent) expect(mayAnswer(CLAUDE, "form", [gate])).toBe(false);
     expect(mayAnswer(CLAUDE, "form", ["hold-out", "budget"])).toBe(false);
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Board, type Server } from "../../src/cli/watch/board.ts";
+import { Board } from "../../src/cli/watch/board.ts";
+import type { Server } from "../../src/watch/servers.ts";
 import { readTyped } from "../../src/cli/watch/commands.ts";
 import { askLines, entryLine, isShownWhole } from "../../src/cli/watch/lines.ts";
 import { paintFor } from "../../src/cli/io/output.ts";
@@ -143,7 +144,7 @@ it("H26: a peer's person is shown as what their program says, and an agent as an
       beforeYou: undefined,
       text: "go on",
     } as const;
-    return entryLine({ t: "entry", tunnelId: "t1", isOwn: false, entry }, style, false) ?? "";
+    return entryLine({ t: "entry", at: 1, tunnelId: "t1", isOwn: false, entry }, style, false) ?? "";
   };
   expect(said("human")).toContain("ben (human, says their program)");
   expect(said()).toContain("ben (agent)");

@@ -17,6 +17,10 @@ import { temporaryFolders } from "../support/files/temp-folder.ts";
 import { GIT_ENV, Repository } from "../support/files/temp-repository.ts";
 import { hostRequest, joinRequest, sessionsOn } from "../session/support.ts";
 import { Choices, FORMS } from "./filter/corpus.ts";
+import { must } from "../../src/errors/must.ts";
+import { nodePrimitives } from "../../src/runtime/primitives.ts";
+import { signOffView } from "../../src/view/signing/sign-off.ts";
+import { signByHand } from "../../src/watch/sign-by-hand.ts";
 
 /** Each way on which something leaves this machine for the others leads through the filter (H19). */
 
@@ -123,6 +127,22 @@ const HELD: readonly Way[] = [
     act: ({ hosting, guest }) => hosting.say({ text: SECRET, to: [guest.self] }),
   },
   {
+    way: "a proposed outcome",
+    where: "message",
+    act: ({ hosting }) => hosting.signing.propose(`done, with ${SECRET}`, undefined),
+  },
+  {
+    way: "a person's reason not to sign an outcome",
+    where: "message",
+    act: async ({ hosting, guest }) => {
+      await guest.signing.propose("done", undefined);
+      await until("it has come", () => hosting.signing.isOpen);
+      const view = must(signOffView(hosting), "a proposal");
+      const said = { verdict: "not-done", reason: `${SECRET} is in it` } as const;
+      return hosting.signing.state({ ...signByHand(nodePrimitives, view, said), ...said }, { path: "watch" });
+    },
+  },
+  {
     way: "a person's words",
     where: "message",
     act: ({ hosting }) => hosting.say({ text: SECRET, author: "human" }),
@@ -212,7 +232,7 @@ describe("a secret waits for a person on its way out in", () => {
     expect(ask?.subject).toMatchObject({ findings: [{ where }] });
     covered.add(where);
     expect(JSON.stringify(ask)).not.toContain(SECRET);
-    expect([...guest.inbox.said()]).toEqual([]);
+    expect([...guest.inbox.said()].filter(({ own }) => !own)).toEqual([]);
     expect(guest.files.offered).toEqual([]);
   });
 
@@ -271,7 +291,9 @@ const WAYS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   "session/host-session.ts": { ".say(": 1, "new Room(": 1 },
   "session/guest-session.ts": { ".say(": 1, "new Guest(": 1 },
   // The one way out: `say` judges, and its `send` posts. What was held in an earlier process is judged again, and what was offered is kept on this disk.
-  "session/session.ts": { ".say(": 2, ".post(": 1, ".overseen(": 1, "encodeOffer(": 1 },
+  "session/session.ts": { ".say(": 3, ".post(": 1, ".overseen(": 1, "encodeOffer(": 1 },
+  // An outcome and a person's answer to one: they call `say` of the session.
+  "session/signing-off.ts": { ".say(": 2 },
   "session/files/files.ts": { "encodeOffer(": 1 },
   // The goal, the names and the work context, after they were searched.
   "session/sessions.ts": { "HostSession.open(": 1, "GuestSession.join(": 1, "makeWorkContext(": 1 },

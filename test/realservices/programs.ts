@@ -11,6 +11,7 @@ export const PROGRAMS = {
   sshd: "openssh-server",
   ssh: "openssh-client",
   "ssh-keygen": "openssh-client",
+  "nats-server": "nats-server",
 } as const;
 
 export type ProgramName = keyof typeof PROGRAMS;
@@ -36,10 +37,10 @@ export function pathOf(name: ProgramName): string | undefined {
     .find((file) => existsSync(file));
 }
 
-export function missing(): ProgramName[] {
-  return Object.keys(PROGRAMS).filter(
-    (name): name is ProgramName => pathOf(name as ProgramName) === undefined,
-  );
+export const isProgram = (name: string): name is ProgramName => Object.hasOwn(PROGRAMS, name);
+
+export function missing(of: readonly string[] = Object.keys(PROGRAMS)): ProgramName[] {
+  return of.filter(isProgram).filter((name) => pathOf(name) === undefined);
 }
 
 /** The absolute path of a program that the setup has made sure of. */

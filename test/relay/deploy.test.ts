@@ -34,6 +34,10 @@ const has = (program: string): boolean => spawnSync(program, ["--version"]).erro
 
 const texts = z.array(z.string());
 const network = z.record(z.string(), z.object({ ipv4_address: z.string() }));
+const logging = z.object({
+  driver: z.literal("local"),
+  options: z.object({ "max-size": z.string(), "max-file": z.string() }),
+});
 const service = z.strictObject({
   build: z
     .object({ context: z.string(), dockerfile: z.string(), args: z.record(z.string(), z.string()) })
@@ -51,25 +55,25 @@ const service = z.strictObject({
   mem_limit: z.string(),
   ulimits: z.object({ nofile: z.object({ soft: z.number(), hard: z.number() }) }),
   environment: z.record(z.string(), z.string()),
+  command: texts.optional(),
   ports: texts.optional(),
   volumes: texts,
   tmpfs: texts,
   networks: network,
   stop_grace_period: z.string().regex(/^\d+s$/),
-  logging: z.object({
-    driver: z.literal("local"),
-    options: z.object({ "max-size": z.string(), "max-file": z.string() }),
-  }),
+  logging,
 });
+const networks = z.record(
+  z.string(),
+  z.object({ ipam: z.object({ config: z.array(z.object({ subnet: z.string() })) }) }),
+);
+const volumes = z.record(z.string(), z.null());
 const compose = z
   .strictObject({
     name: z.string(),
     services: z.strictObject({ relay: service, caddy: service }),
-    networks: z.record(
-      z.string(),
-      z.object({ ipam: z.object({ config: z.array(z.object({ subnet: z.string() })) }) }),
-    ),
-    volumes: z.record(z.string(), z.null()),
+    networks,
+    volumes,
   })
   .parse(parse(read("compose.yaml")));
 const { relay, caddy } = compose.services;
@@ -130,6 +134,62 @@ test("compose: every variable is an option of the relay, they go together, and o
   expect(new Set(upstreams)).toEqual(new Set([`${of(relay)}:${config.listen.port}`]));
   const [subnet = ""] = Object.values(compose.networks)[0]?.ipam.config.map((one) => one.subnet) ?? [];
   for (const one of [of(relay), of(caddy)]) expect(one.startsWith(subnet.replace(/0\/24$/, ""))).toBe(true);
+});
+
+test("the cluster's compose file: three nodes and three servers, each where the others look for it", () => {
+  const relays = { "relay-1": service, "relay-2": service, "relay-3": service };
+  const engines = { "nats-1": service, "nats-2": service, "nats-3": service };
+  const { services, ...cluster } = z
+    .strictObject({
+      name: z.string(),
+      services: z.strictObject({ ...relays, ...engines, caddy: service }),
+      networks,
+      volumes,
+      "x-relay": z.unknown(),
+      "x-engine": z.unknown(),
+      "x-environment": z.unknown(),
+      "x-logging": z.unknown(),
+    })
+    .parse(parse(read("cluster.compose.yaml"), { merge: true }));
+  const addressOf = (of: z.infer<typeof service>): string =>
+    Object.values(of.networks)[0]?.ipv4_address ?? "";
+  const nodes = [services["relay-1"], services["relay-2"], services["relay-3"]];
+  const servers = [services["nats-1"], services["nats-2"], services["nats-3"]];
+  const options = new Set(OPTION_NAMES.map(variableOf));
+  for (const node of nodes) {
+    for (const name of Object.keys(node.environment)) expect(options).toContain(name);
+    const password = "${NATS_PASSWORD:?a password that the relays and the engine share}";
+    const servers = node.environment["RELAY_CLUSTER"]?.replace(password, "p4ss") ?? "";
+    const config = configOf([], { ...node.environment, RELAY_DOMAIN: "relay.test", RELAY_CLUSTER: servers });
+    expect(conflicts(config)).toEqual([]);
+    expect(config.cluster).toMatchObject({ login: { user: "relay", pass: "p4ss" } });
+    expect(config.cluster?.addresses).toEqual(
+      [services["nats-1"], services["nats-2"], services["nats-3"]].map((one) => `${addressOf(one)}:4222`),
+    );
+    expect(config["node-address"]?.host).toBe(addressOf(node));
+    expect(config["trusted-proxy"]).toEqual([addressOf(services.caddy)]);
+    expect(Number.parseInt(node.stop_grace_period, 10)).toBeGreaterThan(config["drain-seconds"]);
+    expect(node.ports).toBeUndefined();
+    expect(node.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+  }
+  expect(new Set(nodes.map(({ environment }) => environment["RELAY_NODE_TLS"])).size).toBe(3);
+  for (const server of servers) {
+    expect(server.ports).toBeUndefined();
+    expect(server.environment).toEqual({ NATS_PASSWORD: "${NATS_PASSWORD:?}" });
+  }
+  const routes = [...read("cluster.nats.conf").matchAll(/nats:\/\/([\d.]+):6222/g)].map(
+    ([, address]) => address,
+  );
+  expect(routes).toEqual(servers.map(addressOf));
+  const upstreams = /reverse_proxy (.*) \{/.exec(read("cluster.Caddyfile"))?.[1]?.split(" ");
+  expect(upstreams).toEqual(nodes.map((node) => `${addressOf(node)}:8080`));
+  const all = [...nodes, ...servers, services.caddy];
+  expect(new Set(all.map(addressOf)).size).toBe(all.length);
+  const named = all.flatMap((one) => one.volumes).filter((volume) => !volume.startsWith("."));
+  expect(new Set(named.map((volume) => volume.split(":")[0]))).toEqual(new Set(Object.keys(cluster.volumes)));
+  const variables = [...read("cluster.compose.yaml").matchAll(/\$\{(\w+)/g)].map(([, name]) => name);
+  const example = lines("cluster.env.example").map((line) => line.split("=")[0]);
+  expect(new Set(variables)).toEqual(new Set(example));
 });
 
 test("Caddyfile: braces close, nothing is buffered, and nobody administers it over a network", () => {

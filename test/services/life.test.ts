@@ -190,7 +190,7 @@ describe("an offer", () => {
 });
 
 describe("a listener", () => {
-  it("keeps away from the ports of the page, and from machines with other users", async () => {
+  it("H6: keeps away from the ports of the page, and from machines with other users", async () => {
     const { first } = SERVICES_LIMITS.pagePorts;
     const { ana, ben } = await room(["ben"], { isShared: true });
     const { own } = await ana.services.offer({ target: await echo(), kind: "tcp" }, never);

@@ -7,6 +7,9 @@ import { systemClock } from "../../src/runtime/clock.ts";
 import type { Config } from "../../src/cli/settings.ts";
 import { DEFAULT_LIMITS } from "../../src/oversight/bounds/budgets.ts";
 import { rejectedWith, rejection } from "../support/rejection.ts";
+import { nodePrimitives } from "../../src/runtime/primitives.ts";
+import { signOffView } from "../../src/view/signing/sign-off.ts";
+import { signByHand } from "../../src/watch/sign-by-hand.ts";
 import { hostRequest, joinRequest, NOTHING_FOUND, sessionsOn } from "./support.ts";
 
 const WATCH = { path: "watch" } as const;
@@ -63,6 +66,24 @@ const until = (what: string, test: () => boolean) =>
   expect.poll(test, { message: what, timeout: 8_000 }).toBe(true);
 
 describe("what leaves", () => {
+  it("H19: a secret in a proposed outcome, or in a person's reason, is found as in any message", async () => {
+    const { scanner, seen } = filter();
+    const { host, guest } = await pair(side({}, scanner), side());
+    const held = await host.signing.propose("hunter2secret is in place", undefined);
+    expect(held).toMatchObject({ status: "held", why: { gates: ["secret"] } });
+    expect(seen.at(-1)).toEqual({ where: "message", text: "hunter2secret is in place" });
+    expect(guest.signing.standing).toBeUndefined();
+    await guest.signing.propose("all is in place", undefined);
+    await until("it has come", () => host.signing.isOpen);
+    const view = signOffView(host);
+    if (view === undefined) throw new Error("nothing stands");
+    const said = { verdict: "not-done", reason: "hunter2 is still in it" } as const;
+    const signed = { ...signByHand(nodePrimitives, view, said), ...said };
+    expect(await host.signing.state(signed, WATCH)).toMatchObject({ status: "held" });
+    // Nothing has left, so the person can say it otherwise.
+    expect(host.signing.isOpen).toBe(true);
+  });
+
   it("H21, H22: a secret is held, shown masked, and goes once a person has let exactly it go", async () => {
     const { scanner } = filter();
     const ana = side({}, scanner);

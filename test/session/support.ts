@@ -47,6 +47,7 @@ export const CONFIG: Config = {
   mcpServers: undefined,
   sharedMachine: false,
   notify: undefined,
+  page: false,
   budgets: "off",
   saveRoots: [],
   shareRoots: [],

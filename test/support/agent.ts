@@ -56,6 +56,8 @@ const memberSchema = z.object({
       client: z.string().optional(),
     })
     .optional(),
+  /** Of somebody who only reads along. */
+  role: z.string().optional(),
   /** How its person lets it speak. */
   oversight: z.looseObject({ state: z.string() }).optional(),
 });

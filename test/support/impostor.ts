@@ -75,7 +75,7 @@ export class Impostor {
     this.#records = new RecordLayer(this.#primitives, secrets, this.#world.now);
     const { publicKey: key } = this.keys;
     const { publicKey: box } = this.box;
-    const proof = this.signer.prove(result.hash, box);
+    const proof = this.signer.prove(result.hash, box, this.#link.role);
     const honest = { share: share.share, name: "mallory", key, box, proof, received: 0 };
     const options = typeof told === "function" ? told(result.hash) : told;
     const payload = this.codec.encodeConfirm({ ...honest, ...options });

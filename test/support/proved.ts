@@ -9,10 +9,10 @@ import { nodePrimitives } from "../../src/runtime/primitives.ts";
 export function provedRecord(
   room: RoomId,
   keys: SigningKeyPair,
-  told: Pick<MemberRecord, "name" | "workContext"> & { hash: Bytes; box?: Bytes },
+  told: Pick<MemberRecord, "name" | "workContext" | "role"> & { hash: Bytes; box?: Bytes },
   primitives: Primitives = nodePrimitives,
 ): MemberRecord {
-  const { name, workContext, hash, box = primitives.generateDhKeyPair().publicKey } = told;
+  const { name, workContext, role, hash, box = primitives.generateDhKeyPair().publicKey } = told;
   const chain = new SigningChain(primitives, keys, room);
   return {
     id: chain.id,
@@ -20,7 +20,8 @@ export function provedRecord(
     key: chain.publicKey,
     box,
     hash,
-    proof: chain.prove(hash, box),
+    proof: chain.prove(hash, box, role),
     ...(workContext === undefined ? {} : { workContext }),
+    ...(role === undefined ? {} : { role }),
   };
 }

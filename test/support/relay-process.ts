@@ -17,6 +17,8 @@ export class RelayProcess {
   stderr = "";
   /** Of the last start. */
   stdout = "";
+  /** Of the starts before. */
+  readonly formerStdout: string[] = [];
 
   private constructor(port: number, args: readonly string[], env: Readonly<Record<string, string>>) {
     this.port = port;
@@ -64,6 +66,7 @@ export class RelayProcess {
     this.#child = child;
     child.stderr.on("data", (chunk: Buffer) => (this.stderr += chunk.toString()));
     await new Promise<void>((resolve, reject) => {
+      if (this.stdout !== "") this.formerStdout.push(this.stdout);
       this.stdout = "";
       this.#admin = "";
       child.stdout.on("data", (chunk: Buffer) => {

@@ -16,7 +16,7 @@ export const LINK = `wss://calm-red-fox.example/t/${"r".repeat(22)}#1.${"k".repe
 function sourceOf(world: World, who: Guest | "host"): TranscriptSource {
   const entries = who === "host" ? world.hostEntries : who.entries;
   const attestation = who === "host" ? world.room.attestation : who.member.attestation;
-  const said = () => entries.filter((entry) => entry.kind === "chat" || entry.kind === "file");
+  const said = () => entries.filter((entry) => entry.kind !== "system");
   return { goal: "align the API", attestation, inbox: { said } };
 }
 

@@ -61,6 +61,7 @@ import { dhKeyPairFrom, nodePrimitives } from "../../src/runtime/primitives.ts";
 import { L, readNumber, writeNumber } from "../independent/ed25519.ts";
 import { provedRecord } from "./proved.ts";
 import { seededPrimitives } from "./random.ts";
+import { runSignOff, signOffFields, signOffScenarios } from "./sign-off-vectors.ts";
 import { signatureScenarios } from "./signature-vectors.ts";
 import { encodeUtf8 } from "../../src/protocol/base/utf8.ts";
 
@@ -81,6 +82,7 @@ export const EXPECTATIONS = [
   "seal",
   "file",
   "service",
+  "sign-off",
 ] as const;
 const expectation = z.enum(EXPECTATIONS);
 export type Expectation = z.infer<typeof expectation>;
@@ -217,6 +219,9 @@ const serviceScenario = z.strictObject({
   content: z.strictObject({ toOwner: hex, toTaker: hex }),
 });
 
+/** A proposal and statements about it (Z1 to Z5, Z7). */
+const signOffScenario = z.strictObject({ ...base, ...signOffFields });
+
 export type HandshakeScenario = z.infer<typeof handshakeScenario>;
 
 export const vectorFile = z.discriminatedUnion("layer", [
@@ -229,6 +234,7 @@ export const vectorFile = z.discriminatedUnion("layer", [
   z.strictObject({ layer: z.literal("seal"), scenarios: z.array(sealScenario) }),
   z.strictObject({ layer: z.literal("file"), scenarios: z.array(fileScenario) }),
   z.strictObject({ layer: z.literal("service"), scenarios: z.array(serviceScenario) }),
+  z.strictObject({ layer: z.literal("sign-off"), scenarios: z.array(signOffScenario) }),
 ]);
 export type VectorFile = z.infer<typeof vectorFile>;
 
@@ -518,6 +524,8 @@ export function runVectors(file: VectorFile): { name: string; expect: Expectatio
       return run(file.scenarios, runFile);
     case "service":
       return run(file.scenarios, runService);
+    case "sign-off":
+      return run(file.scenarios, (one) => refusedAs("sign-off", () => runSignOff(one)));
   }
 }
 
@@ -552,6 +560,10 @@ function makeLinks(): VectorFile {
     "an empty key": good.replace(/\.[^.]+(\.[^.]+)$/, ".$1"),
     "white space inside the brackets": `< ${good} >`,
     "brackets the wrong way round": `>${good}<`,
+    "an observer of another kind": `${good}.observers`,
+    "an observer in capitals": `${good}.OBSERVER`,
+    "an observer twice": `${good}.observer.observer`,
+    "an observer with nothing behind the point": `${good}.`,
     "a host key of low order": `${good.slice(0, -43)}${"A".repeat(43)}`,
     "a host key in a second encoding": `${good.slice(0, -43)}${"_".repeat(42)}8`,
     "more than 512 characters": good
@@ -574,6 +586,12 @@ function makeLinks(): VectorFile {
         name: "a link to a local address",
         expect: "ok",
         link: good.replace("wss://calm-red-fox.example", "ws://[::1]:8080"),
+      },
+      { name: "a link of an observer", expect: "ok", link: `${good}.observer` },
+      {
+        name: "a link of an observer who sees what was said before, in a quotation",
+        expect: "ok",
+        link: `"${good}.observer-history"`,
       },
       ...Object.entries(bad).map(([name, link]) => ({ name, expect: "link" as const, link })),
     ],
@@ -977,6 +995,7 @@ function makeFrames(): VectorFile {
     `{"share":"${zeros(32)}","name":"${name}","key":"${KEY}","box":"${BOX}","proof":"${zeros(64)}","received":0}`;
   const confirm = confirmAs("ben");
   const joined = `{"t":"event","seq":1,"ts":0,"event":{"kind":"joined","member":{"id":"${zeros(8)}","name":"ben","key":"${KEY}","box":"${BOX}","hash":"${zeros(32)}","proof":"${zeros(64)}"}}}`;
+  const joinedAs = (role: string): string => joined.replace(/\}\}\}$/, `,"role":${role}}}}`);
   const withKey = (bytes: string): string => toBase64url(unhex(bytes));
   const [ZERO, ONE] = ["00".repeat(32), `01${"00".repeat(31)}`];
   /** p − 1 and what follows, little-endian. */
@@ -1022,6 +1041,13 @@ function makeFrames(): VectorFile {
     ],
     ["the end", "host", rawFrame(ended)],
     ["an arrival", "host", rawFrame(joined)],
+    ["the arrival of an observer", "host", rawFrame(joinedAs('"observer"'))],
+    ["the arrival of an observer who sees the past", "host", rawFrame(joinedAs('"observer-history"'))],
+    [
+      "the end of an observer's time",
+      "host",
+      rawFrame(ended.replace('"ended","cause":"closed"', `"left","id":"${zeros(8)}","cause":"expired"`)),
+    ],
     ["a confirmation", "confirm", rawFrame(confirm)],
     [
       "a confirmation with the base point for a box",
@@ -1142,6 +1168,13 @@ function makeFrames(): VectorFile {
       rawFrame('{"members":[{"id":"","connected":true,"heardAgoMs":0,"read":0}]}'),
     ],
     ["a confirmation without proof", "confirm", rawFrame(confirm.replace(/"proof":"[^"]*",/, ""))],
+    ["an arrival in a role that there is not", "host", rawFrame(joinedAs('"host"'))],
+    ["an arrival in no role, but said so", "host", rawFrame(joinedAs("null"))],
+    [
+      "a role in a confirmation",
+      "confirm",
+      rawFrame(confirm.replace('"received"', '"role":"observer","received"')),
+    ],
     ["an arrival without proof", "host", rawFrame(joined.replace(/,"proof":"[^"]*"/, ""))],
     ["an arrival without a handshake", "host", rawFrame(joined.replace(/"hash":"[^"]*",/, ""))],
     ...weakKeys.flatMap(([what, bytes]): typeof ok => [
@@ -1269,6 +1302,22 @@ function makeOrders(): VectorFile {
   const danKeys = primitives.generateSigningKeyPair();
   const dan = new SigningChain(nodePrimitives, danKeys, room);
   const elsewhereDan = new SigningChain(nodePrimitives, { ...danKeys, sign: () => new Uint8Array(64) }, room);
+  /** The record of somebody who only reads along; its proof is for that. */
+  const observing = (signer: SigningChain, name: string, change: Partial<MemberRecord> = {}): RoomEvent => {
+    const hash = nodePrimitives.sha256(encodeUtf8(name));
+    const role = change.role ?? "observer";
+    return joined(signer, name, { hash, role, proof: signer.prove(hash, box, role), ...change });
+  };
+  /** A message to one whom it is sealed to, as others get it. */
+  const forOne = (to: MemberRecord["id"]): string => {
+    if (keys[2] === undefined) throw new Error("no signer");
+    const seal = { key: box, commitment: box, wraps: [new Uint8Array(48)] };
+    const sealed = bodyOf("sealed");
+    const message = { body: sealed, view: viewAt2, to: [to], seal };
+    const { seal: _, ...fields } = new SigningChain(nodePrimitives, keys[2], room).sign(message).fields;
+    const digests = digestsOf(nodePrimitives, seal, sealed);
+    return event(4, { kind: "withheld", from: cid.id, ...fields, to: [to], digests });
+  };
   /** A first message of cid with this view, as if there were no other. */
   const cidAt = (view: typeof order.view): string => {
     if (keys[2] === undefined) throw new Error("no signer");
@@ -1298,6 +1347,15 @@ function makeOrders(): VectorFile {
   let dee = host;
   while (!/^[0-9]/.test(dee.id))
     dee = new SigningChain(nodePrimitives, primitives.generateSigningKeyPair(), room);
+  const keyOf = (at: number) => {
+    const pair = keys[at];
+    if (pair === undefined) throw new Error("no signer");
+    return pair;
+  };
+  const observers = Array.from(
+    { length: 5 },
+    () => new SigningChain(nodePrimitives, primitives.generateSigningKeyPair(), room),
+  );
   const repository = { name: "shop", branch: "main", head: "ab".repeat(20), dirty: true };
   const whole = (name: string, frames: string[]) => {
     const chain = toHex(replay(replicaFor(common), frames).view.chain);
@@ -1320,6 +1378,49 @@ function makeOrders(): VectorFile {
     ["a name that is taken in capitals", "order", [j1, event(2, joined(cid, "BEN"))]],
     ["a member with the name of the program", "order", [event(1, joined(ben, "Tunnel"))]],
     ["a member twice", "order", [j1, event(2, joined(ben, "ben"))]],
+    [
+      "an observer with the proof of a member",
+      "order",
+      [
+        j1,
+        event(2, observing(dan, "dan", { proof: dan.prove(nodePrimitives.sha256(encodeUtf8("dan")), box) })),
+      ],
+    ],
+    [
+      "a member with the proof of an observer",
+      "order",
+      [j1, event(2, observing(dan, "dan", { role: undefined }))],
+    ],
+    [
+      "an observer in another role than it proves",
+      "order",
+      [
+        j1,
+        event(
+          2,
+          observing(dan, "dan", {
+            role: "observer-history",
+            proof: dan.prove(nodePrimitives.sha256(encodeUtf8("dan")), box, "observer"),
+          }),
+        ),
+      ],
+    ],
+    ["an observer with a name of 17 letters", "order", [j1, event(2, observing(dan, "d".repeat(17)))]],
+    ["an observer with a work context", "order", [j1, event(2, observing(dan, "dan", { workContext: {} }))]],
+    [
+      "a message of an observer",
+      "order",
+      [
+        event(1, observing(ben, "ben")),
+        event(2, said(new SigningChain(nodePrimitives, keyOf(1), room), "one", viewAt0), "one"),
+      ],
+    ],
+    ["a message for an observer", "order", [j1, j2, event(3, observing(dan, "dan")), forOne(dan.id)]],
+    [
+      "a fifth observer",
+      "order",
+      observers.slice(0, 5).map((one, at) => event(at + 1, observing(one, `eye ${at}`))),
+    ],
     ["a member under an id that is not its own", "order", [event(1, joined(ben, "cid", { id: cid.id }))]],
     [
       "words of somebody who has left",
@@ -1408,6 +1509,16 @@ function makeOrders(): VectorFile {
         event(1, joined(ben, "\u{a7f1}am")),
         event(2, joined(cid, "sam")),
         event(3, joined(dee, "ＳＡＭ"), "", 1_700_000_000_002),
+      ]),
+      whole("observers beside members, one of whom has no more time", [
+        j1,
+        event(2, observing(dan, "d".repeat(16))),
+        event(3, { kind: "left", id: dan.id, cause: "expired" }),
+        ...observers
+          .slice(0, 4)
+          .map((one, at) =>
+            event(at + 4, observing(one, `eye ${at}`, at === 0 ? { role: "observer-history" } : {})),
+          ),
       ]),
       whole("members with work contexts, and an id with a digit in front", [
         event(
@@ -1625,6 +1736,7 @@ export function makeVectors(): Record<string, string> {
     "seal.json": makeSeals(),
     "file.json": makeFiles(),
     "service.json": makeServices(),
+    "sign-off.json": { layer: "sign-off", scenarios: signOffScenarios() },
   };
   return Object.fromEntries(
     Object.entries(files).map(([name, file]) => [

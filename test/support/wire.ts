@@ -6,6 +6,7 @@ import type { GuestEffect, GuestInput } from "../../src/protocol/guest/guest-io.
 import { Guest as GuestMachine } from "../../src/protocol/guest/guest.ts";
 import type { Primitives } from "../../src/protocol/base/primitives.ts";
 import type { RoomEffect, RoomInput, RoomOptions } from "../../src/protocol/host/room-io.ts";
+import type { ObserverSeat } from "../../src/protocol/host/invites.ts";
 import { Room } from "../../src/protocol/host/room.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
 import { fallInto, honest, type Guest, type Way } from "../simulation/crossing.ts";
@@ -77,9 +78,18 @@ export class World {
     this.room = new Room(primitives, { ...defaults, ...options }, this.now);
   }
 
-  link(origin = ORIGIN): InviteLink {
-    const { key } = this.room.mint(this.hostNow);
-    return { origin, room: this.room.id, key, hostKey: this.room.hostKey };
+  link(origin = ORIGIN, seat?: ObserverSeat): InviteLink {
+    const { key } = this.room.mint(this.hostNow, seat);
+    return { origin, room: this.room.id, key, hostKey: this.room.hostKey, role: seat?.role };
+  }
+
+  /** An observer that is in. */
+  observer(name = "cat", seat: Partial<ObserverSeat> = {}): Guest {
+    const guest = this.join(this.link(ORIGIN, { role: "observer", lifeMs: 60 * 60_000, ...seat }), name);
+    this.settle();
+    if (guest.member.connection.name !== "connected")
+      throw new Error(`no observer: ${guest.member.connection.name}`);
+    return guest;
   }
 
   get hostNow(): number {

@@ -1,8 +1,7 @@
-import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
+import { asTunnelError, type ErrorCode, type TunnelError } from "../../errors/tunnel-error.ts";
 import { LINK, SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { inputLines } from "../../runtime/input-lines.ts";
-import { encodingProblem } from "../../runtime/utf8-input.ts";
 import { every } from "../../runtime/wait.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import type { LazyServices } from "../../services/tunnels/lazy-services.ts";
@@ -12,7 +11,7 @@ import { inviteView } from "../../view/invites.ts";
 import { guestStatusView, hostStatusView } from "../../view/status.ts";
 import { paintFor, type Output } from "../io/output.ts";
 import { stayAlive } from "../io/stay.ts";
-import { askLink } from "./terminal/ask-link.ts";
+import { givenLink } from "./given-link.ts";
 import type { Ask } from "../../oversight/asks/ask.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
 import { askView } from "../../watch/views.ts";
@@ -58,6 +57,8 @@ export interface ChatOptions {
   readonly stdinIsTerminal: boolean;
   /** Whether a line can be edited here: a terminal on both sides that understands more than lines. */
   readonly isInteractive: boolean;
+  /** Whether a known agent has opened this shell: what is typed in it is no signature of a person. */
+  readonly isAgentShell?: boolean;
   /** Whether codes may go to standard error, where the link is asked for. */
   readonly marksPaste: boolean;
   /** Resolves when nothing can be shown any more. */
@@ -144,21 +145,17 @@ class Stay {
   async #link(): Promise<string> {
     const { request, input, output, stdinIsTerminal, marksPaste } = this.#options;
     if (request.kind === "open") return "";
-    if (request.link !== undefined) return request.link;
-    // On standard error: a program reads the other one.
-    const given = stdinIsTerminal ? await askLink(input, output.err, marksPaste) : await this.#firstLine();
-    if (given === undefined || given === "")
-      throw new TunnelError("link-malformed", { detail: "none was given" });
-    return given;
-  }
-
-  async #firstLine(): Promise<string | undefined> {
-    const { done, value } = await this.#input().next();
-    this.#linesRead = 1;
-    if (done === true) return undefined;
-    const problem = encodingProblem(value);
-    if (problem !== undefined) throw new TunnelError("link-malformed", { detail: `the line is ${problem}` });
-    return value.trim();
+    return givenLink({
+      given: request.link,
+      input,
+      write: output.err,
+      stdinIsTerminal,
+      marksPaste,
+      nextLine: async () => {
+        this.#linesRead = 1;
+        return (await this.#input().next()).value;
+      },
+    });
   }
 
   #input(): AsyncIterator<string, undefined> {
@@ -237,12 +234,14 @@ class Stay {
 
   #screenFor(conversation: Conversation, asks: Asks): Screen {
     const { input, terminal: output, isInteractive, clock, exitNow } = this.#options;
+    const { stdinIsTerminal, isAgentShell = false } = this.#options;
     const person = personIn({
       conversation,
       asks,
       show: this.#show,
       screen: () => this.#screen,
       isTerminal: isInteractive,
+      signs: isAgentShell ? "agent" : stdinIsTerminal ? "person" : "no-terminal",
       clock,
       exitNow,
     });

@@ -1,12 +1,13 @@
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { LINK, ROOM } from "../../protocol/base/limits.ts";
 import { utf8Length } from "../../protocol/base/utf8.ts";
+import { peersAmong } from "../../protocol/room/peers.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { encodingProblem } from "../../runtime/utf8-input.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
 import type { Conversation } from "./conversation/conversation.ts";
 import type { Show } from "./conversation/events.ts";
-import { completeSlash, runSlash } from "./slash.ts";
+import { completeSlash, runSlash, type SlashCall } from "./slash.ts";
 import { INTERRUPTED } from "../io/stay.ts";
 import { wrapWords } from "../io/wrap.ts";
 import type { Person, Screen } from "./terminal/screen.ts";
@@ -22,10 +23,12 @@ export function personIn(options: {
   screen: () => Screen | undefined;
   /** Whether the input ends by a key of a person, who does not want to wait, or with a script's last line. */
   isTerminal: boolean;
+  /** As a command may ask: see `SlashCall`. */
+  signs: SlashCall["signs"];
   clock: Clock;
   exitNow: (code: number) => void;
 }): Person {
-  const { conversation, asks, show, screen, isTerminal, clock, exitNow } = options;
+  const { conversation, asks, show, screen, isTerminal, signs, clock, exitNow } = options;
   const { tunnel } = conversation;
   let isLeaving = false;
   /** The last question whether to leave is answered by the same key until then. */
@@ -43,7 +46,7 @@ export function personIn(options: {
   /** What would be lost by leaving now; undefined for a host that is alone. */
   function loss(): string | undefined {
     if (tunnel.role !== "host") return "to leave";
-    const others = tunnel.presence().filter(({ isSelf }) => !isSelf).length;
+    const others = peersAmong(tunnel.presence()).length;
     if (others === 0) return undefined;
     return `to end it for everybody (${others} ${others === 1 ? "other is" : "others are"} here)`;
   }
@@ -65,7 +68,10 @@ export function personIn(options: {
       if (problem !== undefined) throw new TunnelError("input-invalid", { detail: `the line is ${problem}` });
       if (!text.startsWith("/")) await conversation.say({ text });
       else if (text.startsWith("//")) await conversation.say({ text: text.slice(1) });
-      else await runSlash(text, { conversation, asks, show, print, leave: () => leave(LINK.sayConfirmMs) });
+      else {
+        const leaveSoon = (): void => leave(LINK.sayConfirmMs);
+        await runSlash(text, { conversation, asks, show, print, leave: leaveSoon, signs });
+      }
     } catch (thrown) {
       fail(thrown);
       screen()?.giveBack(text);

@@ -1,6 +1,7 @@
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { ROOM } from "../../protocol/base/limits.ts";
+import { OBSERVER, ROOM } from "../../protocol/base/limits.ts";
+import { peersAmong } from "../../protocol/room/peers.ts";
 import { foldedName } from "../../protocol/base/names.ts";
 import type { HostSession } from "../../session/host-session.ts";
 import { inviteView } from "../../view/invites.ts";
@@ -12,18 +13,21 @@ import type { Show } from "./conversation/events.ts";
 import { completed, type Completion } from "./completion.ts";
 import { readOffer } from "./offer-line.ts";
 import { completedPath } from "./path-completion.ts";
+import { refuseInChat, signInChat } from "./terminal/signing.ts";
 import { filesLines } from "./terminal/file-lines.ts";
 import { chatServicesLines } from "./terminal/service-lines.ts";
 import { whoLines } from "./terminal/overview.ts";
 import { wholeId } from "./conversation/file-ids.ts";
 
 /** Everything that a command may use. */
-interface SlashCall {
+export interface SlashCall {
   readonly conversation: Conversation;
   readonly asks: Asks;
   readonly show: Show;
   readonly print: (text: string) => void;
   readonly leave: () => void;
+  /** Whether a person is there who can sign: a terminal, and not the shell of a known agent. */
+  readonly signs: "person" | "no-terminal" | "agent";
 }
 
 interface SlashCommand {
@@ -64,6 +68,16 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
     forHostOnly: true,
     run: (argument, { conversation, show }) => {
       const invites = hostOf(conversation).invite(countOf(argument));
+      show({ type: "invites", ref: undefined, invites: invites.map(inviteView) });
+    },
+  },
+  {
+    name: "observer",
+    usage: "[history] [MINUTES]",
+    help: "make a link for somebody who only reads along, for 60 minutes, from their arrival on; history: from the beginning",
+    forHostOnly: true,
+    run: (argument, { conversation, show }) => {
+      const invites = hostOf(conversation).observerLinks(1, observing(argument));
       show({ type: "invites", ref: undefined, invites: invites.map(inviteView) });
     },
   },
@@ -156,6 +170,18 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
       decide(asks, argument, (reason) => ({ verdict: "refuse", ...(reason === "" ? {} : { reason }) })),
   },
   {
+    name: "sign",
+    usage: "WORDS",
+    help: "sign the outcome that was proposed, named by its three words, with a key made here",
+    run: (argument, { conversation: { tunnel }, signs }) => signInChat(tunnel, argument, signs),
+  },
+  {
+    name: "not-done",
+    usage: "[REASON]",
+    help: "refuse to sign it; everybody is told the reason",
+    run: (argument, { conversation: { tunnel }, signs }) => refuseInChat(tunnel, argument, signs),
+  },
+  {
     name: "files",
     help: "what was offered and shared, and what is on its way",
     run: (_, { conversation: { files, transfers }, print }) =>
@@ -180,6 +206,7 @@ export function completeSlash(before: string, conversation: Conversation): Compl
     const { offered = [], listeners = [], toYou = [] } = services.view ?? {};
     switch (command) {
       case "to":
+        return peersAmong(tunnel.presence()).map(({ name }) => name);
       case "remove":
         return names();
       case "offer":
@@ -306,6 +333,18 @@ function countOf(argument: string): number {
   const count = argument === "" ? 1 : Number(/^\d{1,2}$/.exec(argument)?.[0] ?? 0);
   if (count >= 1 && count < ROOM.maxMembers) return count;
   throw new TunnelError("input-invalid", { detail: `COUNT is a number from 1 to ${ROOM.maxMembers - 1}` });
+}
+
+/** @throws {TunnelError} input-invalid */
+function observing(argument: string): { history: boolean; minutes: number } {
+  const [, history, digits] = /^(history)?\s*(\d{1,5})?$/.exec(argument) ?? [];
+  const minutes = digits === undefined ? OBSERVER.defaultMinutes : Number(digits);
+  const isRead = argument === "" || history !== undefined || digits !== undefined;
+  if (!isRead || minutes < 1 || minutes > OBSERVER.maxMinutes)
+    throw new TunnelError("input-invalid", {
+      detail: `MINUTES is a number from 1 to ${OBSERVER.maxMinutes}, and history is the one other word`,
+    });
+  return { history: history !== undefined, minutes };
 }
 
 /**

@@ -5,7 +5,10 @@ import { machineFacts, privateFolders } from "../../runtime/private-folders.ts";
 import { type ProviderName, PROVIDERS } from "../../tunnel/registry/registry.ts";
 import { createAgent, type DemoAgent, ToolRefused, withoutFence } from "./agent.ts";
 import type { Environment } from "../io/environment.ts";
-import { type Output, type Paint, paintFor } from "../io/output.ts";
+import { type Output, paintFor } from "../io/output.ts";
+import { type Narrator, narrator } from "./narrator.ts";
+import { GOAL, openTunnel, joinSchema, withoutSecret } from "./pairing.ts";
+import { type Audience, tellToAudience } from "./watched.ts";
 
 export interface DemoOptions {
   readonly transport: ProviderName;
@@ -17,15 +20,10 @@ export interface DemoOptions {
   readonly clock: Clock;
   readonly output: Output;
   readonly onShutdown: (hook: () => Promise<void>) => void;
+  /** Shows the page to a person, who watches the agents there and has their say; without it the story is only printed. */
+  readonly showPage?: (() => Promise<Audience>) | undefined;
 }
 
-const GOAL = "Agree on the shape of GET /orders before both sides build it";
-
-const openSchema = z.union([
-  z.object({ joinLink: z.string() }),
-  z.object({ status: z.literal("opening"), tunnelId: z.string() }),
-]);
-const joinSchema = z.object({ goal: z.string(), safetyCode: z.string() });
 const saySchema = z.object({ status: z.string(), seq: z.number().nullish() });
 const statusSchema = z.object({
   members: z.array(z.unknown()),
@@ -63,7 +61,9 @@ export async function demo(options: DemoOptions): Promise<0 | 1> {
     return agent;
   };
   try {
-    await tellStory(options, start);
+    await (options.showPage === undefined
+      ? tellStory(options, start)
+      : tellWatched(options, options.showPage, start));
     return 0;
   } catch (error) {
     if (interrupted) return 1; // the user pressed Ctrl-C and knows why it ended
@@ -89,6 +89,23 @@ function passedOn(env: Environment, transport: ProviderName): Record<string, str
   return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 }
 
+/** The story for somebody at the page, who may change how it goes. */
+async function tellWatched(
+  options: DemoOptions,
+  showPage: () => Promise<Audience>,
+  start: (name: string) => Promise<DemoAgent>,
+): Promise<void> {
+  const { transport, clock, output } = options;
+  const say = narrator(output, paintFor(output.color));
+  say.title(`through ${PROVIDERS[transport].title}`);
+  const audience = await showPage();
+  try {
+    await tellToAudience({ audience, start, say, clock });
+  } finally {
+    await audience.close();
+  }
+}
+
 async function tellStory(options: DemoOptions, start: (name: string) => Promise<DemoAgent>): Promise<void> {
   const { transport, clock, output } = options;
   const paint = paintFor(output.color);
@@ -100,7 +117,7 @@ async function tellStory(options: DemoOptions, start: (name: string) => Promise<
   say.note("Two MCP servers are running, Ana's and Ben's, each in a process of its own.");
 
   const opening = clock.now();
-  const joinLink = await open(ana);
+  const joinLink = await openTunnel(ana);
   const openMs = clock.now() - opening;
   say.step("Ana", `opens a tunnel. Goal: ${GOAL}`);
   say.detail(`link  ${withoutSecret(joinLink)}`);
@@ -137,14 +154,6 @@ const TALK: Readonly<Record<string, readonly [question: string, answer: string]>
     "50. I send ?limit=50 and follow nextCursor until it is absent.",
   ],
 };
-
-/** Opens a tunnel, however long that takes, and gives the link to it. */
-async function open(agent: DemoAgent): Promise<string> {
-  let answer = await agent.call("tunnel_open", { goal: GOAL }, openSchema);
-  while (!("joinLink" in answer))
-    answer = await agent.call("tunnel_listen", { tunnelId: answer.tunnelId }, openSchema);
-  return answer.joinLink;
-}
 
 async function converse(asker: DemoAgent, answerer: DemoAgent, say: Narrator): Promise<void> {
   const [question, answer] = must(TALK[asker.name], "the words of an agent");
@@ -190,33 +199,4 @@ async function close(ana: DemoAgent, ben: DemoAgent, say: Narrator): Promise<voi
   const [, end] = await Promise.all([ana.call("tunnel_close", { summary: "Settled." }, z.unknown()), told]);
   say.step("Ana", "closes the tunnel for everyone.");
   say.step("Ben", `is told: ${withoutFence(must(end.text, "the text of the end"))}`);
-}
-
-/** The link without its secret, safe to be shown. */
-export function withoutSecret(joinLink: string): string {
-  return joinLink.replace(/#.*$/s, "#1.(secret key)");
-}
-
-type Narrator = ReturnType<typeof narrator>;
-
-function narrator(
-  { out }: Output,
-  paint: Paint,
-): {
-  readonly title: (how: string) => void;
-  readonly note: (text: string) => void;
-  readonly step: (who: string, what: string) => void;
-  readonly detail: (text: string) => void;
-  readonly message: (from: string, to: string, intent: string, text: string) => void;
-} {
-  const colored = (who: string): string => (who === "Ben" ? paint.green(who) : paint.blue(who));
-  return {
-    title: (how) => out(`${paint.bold("Two coding agents talk, end-to-end encrypted,")} ${how}.\n\n`),
-    note: (text) => out(`${paint.dim(text)}\n\n`),
-    step: (who, what) => out(`${colored(who)}  ${what}\n\n`),
-    detail: (text) => out(`     ${paint.dim(text)}\n\n`),
-    message: (from, to, intent, text) => {
-      out(`${colored(from)} to ${colored(to)} ${paint.dim(`(${intent})`)}\n     ${text}\n\n`);
-    },
-  };
 }

@@ -148,6 +148,7 @@ const UNATTENDED: Readonly<Record<string, string>> = {
   tunnel_open: "opens a tunnel to this machine, and may give its invite to anybody",
   tunnel_join: "joins the tunnel of whatever link it is given",
   tunnel_invite: "invites more people, and revokes invites",
+  tunnel_propose_done: "asks the humans to sign an outcome",
   tunnel_say: "says anything that it knows to the others",
   tunnel_share: "offers files of this folder to the others",
   tunnel_close: "ends the tunnel for everybody",

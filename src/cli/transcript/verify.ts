@@ -4,6 +4,7 @@ import { nodePrimitives } from "../../runtime/primitives.ts";
 import { decodeInput, encodingProblem } from "../../runtime/utf8-input.ts";
 import { parseTranscript, type TranscriptDocument } from "../../session/transcript/document.ts";
 import { instantText, visible } from "../../session/transcript/markdown.ts";
+import { NOT_SIGNED, signedOffText } from "../../session/transcript/signed-off.ts";
 import {
   missing,
   verifyTranscript,
@@ -19,6 +20,8 @@ export interface TranscriptCommand {
 
 /** Larger than any transcript, and small enough to be read at once. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
+/** Proposals that are shown, the newest: each earlier one was replaced by the next. */
+const MAX_PROPOSALS = 5;
 /** Lines about faults: more of them say nothing new. */
 const MAX_WRONG = 20;
 
@@ -47,6 +50,9 @@ export async function readTranscript(file: string): Promise<TranscriptDocument> 
 /** A name as a stranger may have written it, for a terminal; nothing in it ends the quotation. */
 const quoted = (name: string): string => `"${visible(name).replaceAll('"', "'")}"`;
 const count = (amount: number, one: string): string => `${amount} ${one}${amount === 1 ? "" : "s"}`;
+
+const SIGNED_BY =
+  "That a human made a key and read what it signed: each member's program says so, and has certified the key.";
 
 /** The facts that a person can rely on, those they cannot, and the faults, each in a sentence. */
 class Report {
@@ -118,6 +124,27 @@ class Report {
     ];
   }
 
+  /** The proposals, each with its outcome, who has signed it, and how it stands. */
+  get signed(): string[] {
+    const { proposals, unsound } = this.#verdict.signedOff;
+    const name = (id: string): string => this.#name(id);
+    const left = proposals.length - MAX_PROPOSALS;
+    const isMissing = this.#document.signOff === "demanded" && proposals.at(-1)?.state !== "signed";
+    return [
+      ...(left > 0 ? [`${count(left, "older proposal")}, all replaced.`] : []),
+      ...proposals
+        .slice(-MAX_PROPOSALS)
+        .map((one) => `${signedOffText(one, name)}\n${outcomeLines(one.proposed.outcome)}`),
+      ...unsound
+        .slice(0, MAX_WRONG)
+        .map(
+          ({ seq, member }) =>
+            `Entry ${seq}: a statement of ${name(member)} does not hold, and counts for nothing.`,
+        ),
+      ...(isMissing ? [NOT_SIGNED] : []),
+    ];
+  }
+
   get unproved(): string[] {
     const { start, end, entries, host, exportedBy } = this.#document;
     const others = this.#verdict.confirmedBy.filter(({ member }) => member !== exportedBy);
@@ -145,6 +172,7 @@ class Report {
       ...(hasEnd ? [] : [`That nothing was said after entry ${end.seq}.`]),
       `Who a key belongs to: ${this.#name(host)}, the host, gave out these names. Ask the people for their ids, which tunnel_status shows: ${keys}.`,
       "The times (the host's clock), and the goal (the exporter's word).",
+      ...(this.#verdict.signedOff.proposals.length === 0 ? [] : [SIGNED_BY]),
       ...some(
         "redacted",
         "Texts from which links were taken out: what is shown is not what was signed",
@@ -178,6 +206,13 @@ function isOffer(entry: TranscriptDocument["entries"][number]): boolean {
   return entry.kind === "message" && entry.signed.what === "file";
 }
 
+/** Words of a stranger: each line behind a mark, so that none can pass for a line of this report. */
+const outcomeLines = (outcome: string): string =>
+  visible(outcome)
+    .split("\n")
+    .map((line) => `      | ${line}`)
+    .join("\n");
+
 const bullets = (lines: readonly string[]): string => lines.map((line) => `  - ${line}\n`).join("");
 
 /**
@@ -198,8 +233,9 @@ export async function verify({ file, output }: TranscriptCommand): Promise<0 | 1
     output.out("\nDo not rely on it. Ask for the file again, or for the transcript of another member.\n");
     return 1;
   }
+  const signed = report.signed.length === 0 ? "" : `What humans signed\n${bullets(report.signed)}\n`;
   output.out(
-    `${paint.green("VERIFIED")}\n${bullets(report.proved)}\nNot proved\n${bullets(report.unproved)}`,
+    `${paint.green("VERIFIED")}\n${bullets(report.proved)}\n${signed}Not proved\n${bullets(report.unproved)}`,
   );
   return 0;
 }

@@ -1,15 +1,8 @@
-import type { NewCommand } from "../../watch/client.ts";
+import type { Server } from "../../watch/servers.ts";
 import { foldedName } from "../../protocol/base/names.ts";
 import type { ServicesView } from "../../view/services.ts";
 import type { AskView, TunnelView, WatchedServices, WatchEvent } from "../../watch/protocol.ts";
 import type { ExposureView } from "../../view/expose/exposures.ts";
-
-/** One server of this user, as it is known here. */
-export interface Server {
-  readonly name: string;
-  /** @throws {TunnelError} as the server says */
-  readonly ask: (command: NewCommand) => Promise<void>;
-}
 
 /** A waiting ask with the server that can be told the answer. */
 export interface Waiting {

@@ -1,7 +1,10 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { nearest } from "../../errors/nearest.ts";
-import type { Board, Served, Server, Waiting } from "./board.ts";
+import type { Board, Served, Waiting } from "./board.ts";
+import type { Server } from "../../watch/servers.ts";
 import type { NewCommand } from "../../watch/client.ts";
+import type { Verdict } from "../../protocol/sign-off/signed-bytes.ts";
+import type { SignOffView } from "../../view/signing/sign-off.ts";
 import type { TunnelView } from "../../watch/protocol.ts";
 
 /** What a line that a person has typed means. */
@@ -17,14 +20,23 @@ export type Typed =
   | { readonly do: "show"; readonly waiting: Waiting }
   /** Opens an editor with the text. */
   | { readonly do: "edit"; readonly waiting: Waiting }
+  /** Shows the outcome that stands. */
+  | { readonly do: "outcome"; readonly tunnel: TunnelView }
+  | ({ readonly do: "sign"; readonly server: Server; readonly tunnelId: string } & Signing)
   | { readonly do: "tell"; readonly server: Server; readonly command: NewCommand; readonly done: string };
+
+interface Signing {
+  readonly signOff: SignOffView;
+  readonly verdict: Verdict;
+  readonly reason?: string;
+}
 
 export interface TypedContext {
   readonly board: Board;
   /** The tunnel that a person has chosen with `use`. */
   readonly chosen: string | undefined;
-  /** Whether the whole of this ask was on the screen, and for long enough that it was meant. */
-  readonly wasShown: (waiting: Waiting) => "shown" | "just-shown" | "not-whole";
+  /** Whether the whole of this ask or outcome was on the screen, and for long enough that it was meant. */
+  readonly wasShown: (what: Waiting | SignOffView) => "shown" | "just-shown" | "not-whole";
 }
 
 /** The commands with their arguments and help, as `help` lists them. */
@@ -39,6 +51,9 @@ export const WATCH_COMMANDS = [
   ["resume", "[TUNNEL]", "end the pause"],
   ["go-on", "[TUNNEL]", "let agents go on that were stopped by a budget or a loop"],
   ["say", "[to NAME:] TEXT", "speak, marked as a person"],
+  ["outcome", "[TUNNEL]", "the outcome that was proposed, and who has signed it"],
+  ["sign", "[TUNNEL]", "sign that this outcome is done, with a key made here"],
+  ["not-done", "[REASON]", "refuse to sign it; everybody is told the reason"],
   ["kick", "NAME", "take a member out (the host only)"],
   ["end", "[TUNNEL]", "end the tunnel, or leave it"],
   ["tunnels", "", "your tunnels, and what is used of their budgets"],
@@ -79,6 +94,8 @@ export function readTyped(line: string, context: TypedContext): Typed {
   const plain = PLAIN.get(word);
   if (plain !== undefined) return plain;
   if (isStop(word)) return stop(word, rest.trim(), context);
+  if (Object.hasOwn(DONE, word)) return simple(word, rest, context);
+  if (isSigning(word)) return signOff(word, rest.trim(), context);
   switch (word) {
     case "use":
       return { do: "use", tunnelId: tunnelOf(context, rest.trim()).tunnel.tunnelId };
@@ -90,11 +107,6 @@ export function readTyped(line: string, context: TypedContext): Typed {
       return decision(word, rest, context);
     case "hold":
       return hold(rest, context);
-    case "pause":
-    case "resume":
-    case "go-on":
-    case "end":
-      return simple(word, rest, context);
     case "say":
       return say(rest, context);
     case "kick":
@@ -203,6 +215,28 @@ function simple(word: string, rest: string, context: TypedContext): Typed {
   const { tunnelId } = tunnel;
   const name = word === "pause" || word === "resume" || word === "go-on" ? word : "end";
   return { do: "tell", server, command: { do: name, tunnelId }, done: DONE[name] };
+}
+
+type SigningWord = "outcome" | "sign" | "not-done";
+
+function isSigning(word: string): word is SigningWord {
+  return word === "outcome" || word === "sign" || word === "not-done";
+}
+
+/** @throws {TunnelError} input-invalid, tunnel-unknown */
+function signOff(word: SigningWord, rest: string, context: TypedContext): Typed {
+  const { server, tunnel } = tunnelOf(context, word === "not-done" ? "" : rest);
+  const { tunnelId, signOff: standing } = tunnel;
+  if (standing === undefined) throw invalid("no outcome has been proposed");
+  if (word === "outcome") return { do: "outcome", tunnel };
+  const signing = { do: "sign", server, tunnelId, signOff: standing } as const;
+  // A no is always possible; a yes only to what was there to be read.
+  if (word === "not-done")
+    return { ...signing, verdict: "not-done", ...(rest === "" ? {} : { reason: rest }) };
+  const shown = context.wasShown(standing);
+  if (shown === "not-whole") throw invalid("it was not shown as a whole: type outcome first");
+  if (shown === "just-shown") throw invalid("it came only now, and may not be what you meant: type it again");
+  return { ...signing, verdict: "done" };
 }
 
 function say(rest: string, context: TypedContext): Typed {

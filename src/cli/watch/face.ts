@@ -1,14 +1,9 @@
-import type { WatchEvent } from "../../watch/protocol.ts";
 import { safeJson } from "../chat/terminal/safe-text.ts";
 import type { Output } from "../io/output.ts";
-import type { Server } from "./board.ts";
+import type { Hearing, Server } from "../../watch/servers.ts";
 
 /** Whatever shows the events. */
-export interface Face {
-  readonly hear: (server: Server, event: WatchEvent) => void;
-  readonly gone: (server: Server) => void;
-  /** A server of another version, whose words may mean something else: it is left alone. */
-  readonly isOther: (server: Server, version: string) => void;
+export interface Face extends Hearing {
   /** Resolves when the person has had enough. */
   readonly done: Promise<void>;
   readonly quit: () => void;

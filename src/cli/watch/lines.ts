@@ -6,9 +6,11 @@ import type { ExposureView } from "../../view/expose/exposures.ts";
 import type { OversightView } from "../../view/oversight.ts";
 import type { AskView, TunnelView, WatchEvent } from "../../watch/protocol.ts";
 import { safeGoal, safeLabel, safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";
-import { systemText } from "../chat/terminal/wording.ts";
+import { statementText } from "../../view/signing/text.ts";
+import { systemText } from "../../view/words/system-text.ts";
 import { durationText } from "../expose/duration.ts";
 import type { Paint } from "../io/output.ts";
+import { FOUND_PLACES } from "../../view/words/found-places.ts";
 
 /**
  * What a person sees in `watch`. Every word of an agent or a peer is made safe for a terminal, with what is invisible written out
@@ -26,7 +28,7 @@ const SHOWN = { lines: 40, chars: 4_000 } as const;
 const SPACES = /[^\S\n]{41,}/g;
 
 /** A text of one who wants to be believed: long runs of empty lines and of spaces are counted and not shown, since they hide what follows. */
-function plainLines(text: string): string[] {
+export function plainLines(text: string): string[] {
   const lines: string[] = [];
   let empty = 0;
   for (const line of safeText(text).split("\n")) {
@@ -43,7 +45,7 @@ function plainLines(text: string): string[] {
 }
 
 /** The beginning of a text, in lines. */
-function beginning(text: string): { readonly lines: readonly string[]; readonly isWhole: boolean } {
+export function beginning(text: string): { readonly lines: readonly string[]; readonly isWhole: boolean } {
   const all = plainLines(text);
   const lines: string[] = [];
   let left: number = SHOWN.chars;
@@ -79,6 +81,7 @@ function textOf(subject: Subject): string {
     case "result":
       return subject.text;
     case "member":
+    case "observer":
     case "visit":
     case "exposure":
     case "budget":
@@ -133,6 +136,8 @@ function whatOf({ subject, tunnelId }: AskView): string {
       return `${safeName(subject.fromName)} has said this, and your agent has not been told it${where}`;
     case "member":
       return `${safeName(subject.name)} wants to join with the link ${subject.inviteId}${where}`;
+    case "observer":
+      return `your agent wants to make ${observersText(subject)}${where}`;
     case "service": {
       const { name, service, target, readOnly, tools, maxConnections, minutes, confirmEach } = subject;
       const limits = [
@@ -156,6 +161,12 @@ function whatOf({ subject, tunnelId }: AskView): string {
     case "budget":
       return `the agents want to go on${where}`;
   }
+}
+
+function observersText({ links, history, minutes }: Extract<Subject, { kind: "observer" }>): string {
+  const many = links === 1 ? "a link for an observer, who" : `${links} links for observers, each of whom`;
+  const from = history ? "and from the beginning on" : "and from their arrival on";
+  return `${many} reads along for ${minutes} minutes, ${from}, and can say nothing; everybody in the tunnel is told before it begins`;
 }
 
 function exposureText({
@@ -192,22 +203,9 @@ function toText(to: readonly string[] | undefined): string {
   return to === undefined ? "to everybody" : `to ${to.map(safeName).join(", ")} alone`;
 }
 
-const PLACES: Readonly<Record<Finding["where"], string>> = {
-  message: "the text",
-  note: "the note",
-  "member-name": "the name",
-  goal: "the goal",
-  "file-name": "the file's name",
-  file: "the file",
-  patch: "the patch",
-  "work-context": "the work context",
-  "service-label": "the service",
-  "tool-result": "the answer",
-};
-
 function findingText({ rule, where, line, column, disguise }: Finding): string {
   const hidden = disguise === "plain" ? "" : ` (${disguise})`;
-  return `    ${rule}${hidden} in ${PLACES[where]}, line ${line}, column ${column}`;
+  return `    ${rule}${hidden} in ${FOUND_PLACES[where]}, line ${line}, column ${column}`;
 }
 
 /** How an ask ended, for faces at which it was not answered. */
@@ -263,6 +261,9 @@ export function entryLine(
         entry.kind === "withdrawal" || entry.note === undefined ? [] : beginning(entry.note).lines;
       return withGutter(head, [serviceText(entry, serviceName), ...words].join("\n"), style.columns);
     }
+    case "proposal":
+    case "statement":
+      return withGutter(`${at} ${where}${speaker(entry, isOwn, paint)} `, signingText(entry), style.columns);
     case "system": {
       const name = "memberName" in entry.event ? safeName(entry.event.memberName) : "";
       const room = hasSeveral ? `[${tunnelId}] ` : "";
@@ -271,6 +272,13 @@ export function entryLine(
     case "notice":
       return undefined;
   }
+}
+
+/** The outcome itself is shown with who has signed it. */
+function signingText(entry: Extract<SpokenView, { kind: "proposal" | "statement" }>): string {
+  if (entry.kind === "proposal") return "proposes an outcome for everybody to sign; type outcome to read it";
+  const why = entry.reason === undefined ? [] : beginning(entry.reason).lines;
+  return [statementText(entry), ...why].join("\n");
 }
 
 function serviceText(entry: ServiceEntryView | WithdrawalView, known: string | undefined): string {
@@ -320,7 +328,8 @@ export function tunnelLines(tunnel: TunnelView, style: LineStyle): string {
   const { paint } = style;
   const { tunnelId, role, status, goal, self, members, oversight } = tunnel;
   const others = members.filter(({ isSelf }) => !isSelf);
-  const who = others.map(({ name, connected, oversight: theirs }) => {
+  const who = others.map(({ name, connected, role: seat, oversight: theirs }) => {
+    if (seat !== undefined) return `${safeName(name)} (observer, reads along)`;
     const state = theirs === undefined || theirs.state === "free" ? "" : `, ${theirs.state}`;
     return `${safeName(name)} (${connected ? "there" : "away"}${state})`;
   });

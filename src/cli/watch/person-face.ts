@@ -1,4 +1,7 @@
 import { asTunnelError } from "../../errors/tunnel-error.ts";
+import { nodePrimitives } from "../../runtime/primitives.ts";
+import { signCommand } from "../../watch/sign-by-hand.ts";
+import type { SignOffView } from "../../view/signing/sign-off.ts";
 import { seconds } from "../../view/time.ts";
 import type { TunnelView, WatchEvent } from "../../watch/protocol.ts";
 import { safeLabel, safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";
@@ -7,7 +10,8 @@ import { RequestFlood } from "../expose/request-flood.ts";
 import { requestLine, requestName } from "../expose/request-line.ts";
 import { paintFor, type Paint } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
-import { Board, type Server, type Waiting } from "./board.ts";
+import type { Server } from "../../watch/servers.ts";
+import { Board, type Waiting } from "./board.ts";
 import { readTyped, WATCH_COMMANDS, type Typed } from "./commands.ts";
 import { editedBy } from "./editor.ts";
 import { ending, type Face } from "./face.ts";
@@ -23,6 +27,7 @@ import {
   tunnelLines,
   type LineStyle,
 } from "./lines.ts";
+import { isOutcomeShownWhole, signOffKey, signOffLines } from "./sign-off-lines.ts";
 import { trafficText, servicesNews, toldServicesLines } from "./service-lines.ts";
 import type { WatchOptions } from "./watch-options.ts";
 
@@ -43,11 +48,15 @@ export class PersonFace implements Face {
   readonly #board = new Board();
   /** Asks of which a person has seen the whole, with the time since when. */
   readonly #shown = new Map<string, number>();
+  /** How the outcome of each tunnel was shown last. */
+  readonly #outcomes = new Map<string, string>();
   readonly #flood: Flood;
   readonly #requests: RequestFlood;
   readonly #editing = new AbortController();
   /** How each tunnel stood when it was shown last. */
   readonly #states = new Map<string, string>();
+  /** The alarms of each tunnel that were shown. */
+  readonly #alarms = new Map<string, readonly string[]>();
   #screen: Screen;
   /** Waits while an editor has the terminal. */
   #unprinted: string[] | undefined;
@@ -93,23 +102,31 @@ export class PersonFace implements Face {
         this.#traffic(event);
         break;
       case "crowded":
-        this.#say("More is asked than is shown: the rest comes when you have decided some of it.");
-        break;
       case "faces":
-        if (event.change === "opened" && event.count > 1)
-          this.#print(
-            this.#paint.yellow(`! Another view of this server was opened: ${event.count} are open.`),
-          );
+      case "warning":
+        this.#news(event);
         break;
-      case "warning": {
-        const what = `[${event.tunnelId}] four fifths are used: ${event.budgets.join(", ")}`;
-        this.#print(`${BELL}${this.#paint.yellow(what)}`);
-        break;
-      }
       case "services":
       case "answer":
     }
     this.#entitle();
+  }
+
+  #news(event: Extract<WatchEvent, { t: "crowded" | "faces" | "warning" }>): void {
+    const { yellow } = this.#paint;
+    switch (event.t) {
+      case "crowded":
+        return this.#say("More is asked than is shown: the rest comes when you have decided some of it.");
+      case "faces": {
+        if (event.change !== "opened" || event.count < 2) return;
+        const what = event.face === "page" ? "A page" : "Another view";
+        return this.#print(yellow(`! ${what} of this server was opened: ${event.count} are open.`));
+      }
+      case "warning": {
+        const what = `[${event.tunnelId}] four fifths are used: ${event.budgets.join(", ")}`;
+        return this.#print(`${BELL}${yellow(what)}`);
+      }
+    }
   }
 
   gone(server: Server): void {
@@ -185,6 +202,7 @@ export class PersonFace implements Face {
       if (tunnel.ended !== undefined) continue;
       this.#states.set(tunnel.tunnelId, modesOf(tunnel));
       this.#print(tunnelLines(tunnel, this.#style));
+      this.#signOffChanged(tunnel);
     }
     for (const exposure of exposures) this.#print(exposureLines(exposure, event.server.folder, this.#style));
     if (services.length > 0) this.#services(server);
@@ -224,17 +242,17 @@ export class PersonFace implements Face {
       this.#shown.delete(keyOf(waiting));
       return this.#print(decidedLine(ask, name, this.#style));
     }
-    if (isShownWhole(ask)) this.#saw(waiting);
+    if (isShownWhole(ask)) this.#saw(keyOf(waiting));
     this.#print(`${BELL}${askLines(ask, { name }, this.#style, false)}`);
   }
 
-  #saw(waiting: Waiting): void {
-    const key = keyOf(waiting);
+  #saw(key: string): void {
     if (!this.#shown.has(key)) this.#shown.set(key, this.#options.clock.now());
   }
 
-  #wasShown(waiting: Waiting): "shown" | "just-shown" | "not-whole" {
-    const since = this.#shown.get(keyOf(waiting));
+  /** @param key of an ask, or the digest of an outcome */
+  #wasShown(key: string): "shown" | "just-shown" | "not-whole" {
+    const since = this.#shown.get(key);
     if (since === undefined) return "not-whole";
     return this.#options.clock.now() - since < INERT_MS ? "just-shown" : "shown";
   }
@@ -243,16 +261,26 @@ export class PersonFace implements Face {
   #changed(tunnelId: string): void {
     const tunnel = this.#board.tunnel(tunnelId);
     if (tunnel === undefined) return;
+    this.#alarm(tunnel);
     if (tunnel.ended !== undefined) {
       if (this.#states.get(tunnelId) !== "ended") this.#say(`[${tunnelId}] is over: ${tunnel.ended.because}`);
       return void this.#states.set(tunnelId, "ended");
     }
+    this.#signOffChanged(tunnel);
     const before = this.#states.get(tunnelId);
     const now = modesOf(tunnel);
     this.#states.set(tunnelId, now);
     if (before === undefined) this.#print(tunnelLines(tunnel, this.#style));
     else if (before !== now)
       this.#say(`[${tunnelId}] ${now === "" ? "everything flows" : now.replaceAll("\n", "; ")}`);
+  }
+
+  /** Alarms: things that must not be, once each. */
+  #alarm({ tunnelId, alarms }: TunnelView): void {
+    const before = this.#alarms.get(tunnelId) ?? [];
+    const texts = alarms.map(({ message, next }) => `[${tunnelId}] ALARM: ${message}. ${next}`);
+    this.#alarms.set(tunnelId, texts);
+    for (const text of texts) if (!before.includes(text)) this.#print(`${BELL}${this.#paint.red(text)}`);
   }
 
   #entitle(): void {
@@ -266,7 +294,7 @@ export class PersonFace implements Face {
 
   async #typed(line: string): Promise<void> {
     try {
-      const wasShown = (waiting: Waiting) => this.#wasShown(waiting);
+      const wasShown = (what: Waiting | SignOffView) => this.#wasShown(keyOf(what));
       await this.#do(readTyped(line, { board: this.#board, chosen: this.#chosen, wasShown }));
     } catch (thrown) {
       const error = asTunnelError(thrown);
@@ -300,10 +328,37 @@ export class PersonFace implements Face {
         return this.#show(typed.waiting);
       case "edit":
         return this.#edit(typed.waiting);
+      case "outcome":
+        return this.#outcome(typed.tunnel, true);
+      case "sign":
+        return this.#sign(typed);
       case "tell":
         await typed.server.ask(typed.command);
         if (typed.done !== "") this.#say(`${typed.done}.`);
     }
+  }
+
+  #outcome(tunnel: TunnelView, isWhole: boolean): void {
+    const { signOff } = tunnel;
+    if (signOff === undefined) return;
+    if (isWhole || isOutcomeShownWhole(signOff)) this.#saw(signOff.digest);
+    const bell = !isWhole && signOff.isOpenToSelf ? BELL : "";
+    this.#print(`${bell}${signOffLines(tunnel, signOff, this.#style, isWhole)}`);
+  }
+
+  /** Shows an outcome that is new, or stands otherwise than before. */
+  #signOffChanged(tunnel: TunnelView): void {
+    const { tunnelId, signOff } = tunnel;
+    if (signOff === undefined || this.#outcomes.get(tunnelId) === signOffKey(signOff)) return;
+    this.#outcomes.set(tunnelId, signOffKey(signOff));
+    this.#outcome(tunnel, false);
+  }
+
+  async #sign({ server, tunnelId, signOff, verdict, reason }: Extract<Typed, { do: "sign" }>): Promise<void> {
+    const said = { verdict, ...(reason === undefined ? {} : { reason }) };
+    const signed = signCommand(nodePrimitives, signOff, said);
+    await server.ask({ do: "sign", tunnelId, ...said, ...signed });
+    this.#say(verdict === "done" ? "signed." : "refused.");
   }
 
   #asks(): void {
@@ -339,7 +394,7 @@ export class PersonFace implements Face {
   }
 
   #show(waiting: Waiting): void {
-    this.#saw(waiting);
+    this.#saw(keyOf(waiting));
     this.#print(askLines(waiting.ask, { name: this.#board.nameOf(waiting) }, this.#style, true));
   }
 
@@ -381,7 +436,9 @@ export class PersonFace implements Face {
   }
 }
 
-function keyOf({ server, ask }: Waiting): string {
+function keyOf(what: Waiting | SignOffView): string {
+  if ("digest" in what) return what.digest;
+  const { server, ask } = what;
   return `${server.name} ${ask.ask} ${ask.digest}`;
 }
 

@@ -52,6 +52,45 @@ export const INVITES = {
       "Ask the host for a new invite. If you have not used this one, tell the host: somebody else may have.",
     retryable: false,
   },
+  "observer-link": {
+    message: "this link is for a person who reads along, and no agent joins with it",
+    next: "Do not join with it. Give it back to your human: they type `tunnel-mcp observe` in a terminal of their own, and paste it there. To take part, ask the host for an invite of yours.",
+    nextForPerson:
+      "Type `tunnel-mcp observe` and paste it there. To take part, ask the host for an invite instead.",
+    retryable: false,
+  },
+  "member-link": {
+    message: "this link makes a member, and not somebody who only reads along",
+    next: "Use it with tunnel_join. To read along, ask the host for an observer's link: tunnel_invite with observer.",
+    nextForPerson:
+      "Give it to your agent, or type `tunnel-mcp join`: it is not used up. To read along only, ask the host for an observer's link.",
+    retryable: false,
+  },
+  "observer-limit": {
+    message: "the tunnel has as many observers and observers' links as it may have",
+    next: "Revoke a link or remove an observer with tunnel_invite first.",
+    nextForPerson: "Take a link back or remove an observer first.",
+    retryable: false,
+  },
+  "no-history": {
+    message:
+      "this tunnel keeps no history, and its members were told so: nobody is given what was said before",
+    next: "Leave `history` out: the observer then sees what is said from its arrival on. Only a tunnel opened with history can show it all.",
+    nextForPerson: "Leave the history out: an observer then sees what is said from its arrival on.",
+    retryable: false,
+  },
+  "observer-addressed": {
+    message: "somebody among the receivers only reads along, and gets no message of their own",
+    next: "Leave them out: they see what is said to everybody. tunnel_status shows who is an observer.",
+    nextForPerson: "Leave them out: they see what is said to everybody.",
+    retryable: false,
+  },
+  "observer-spoke": {
+    message: "an observer only reads along: nothing that its program says or does reaches the room",
+    next: "If it concerns another side, tell your human: that program is no honest one, and it was removed. If it is your own, ask the host for an invite.",
+    nextForPerson: "To take part, ask the host for an invite, and join with that.",
+    retryable: false,
+  },
   "invite-limit": {
     message: "the tunnel has no room for so many members",
     next: "Make fewer invites, wait until a pending one expires, or revoke one with tunnel_invite.",

@@ -20,6 +20,48 @@ export const OVERSIGHT = {
     nextForPerson: "Type it in a terminal of your own, outside the agent.",
     retryable: false,
   },
+  "page-no-terminal": {
+    message: "the page takes decisions, so it is opened at a terminal with a person at it",
+    next: "Leave it to your human: they type `tunnel-mcp page` in a terminal of their own.",
+    nextForPerson: "Type it in a terminal, without a pipe.",
+    retryable: false,
+  },
+  "observe-no-terminal": {
+    message: "the page on which somebody reads along is opened at a terminal with a person at it",
+    next: "Leave it to your human: they type `tunnel-mcp observe` in a terminal of their own.",
+    nextForPerson: "Type it in a terminal, without a pipe. With --json it needs none.",
+    retryable: false,
+  },
+  "page-in-agent": {
+    message: "the page is for a person, and an agent's shell is none",
+    next: "Leave it to your human: they type `tunnel-mcp page` in a terminal of their own.",
+    nextForPerson: "Type it in a terminal of your own, outside the agent.",
+    retryable: false,
+  },
+  "page-no-port": {
+    message: "all ports that are kept for the page are taken",
+    next: "Leave it to your human: they can type `tunnel-mcp watch` instead.",
+    nextForPerson: "End other pages, or use `tunnel-mcp watch`.",
+    retryable: true,
+  },
+  "page-missing": {
+    message: "the files of the page are not where the program is",
+    next: "Leave it to your human: they can type `tunnel-mcp watch` instead.",
+    nextForPerson: "Install tunnel-mcp again, or use `tunnel-mcp watch`.",
+    retryable: false,
+  },
+  "look-not-here": {
+    message: "the content of this file is not on this machine",
+    next: "Leave it to your human: it can be looked at once it has been received.",
+    nextForPerson: "Let your agent receive it, then look again.",
+    retryable: true,
+  },
+  "look-not-text": {
+    message: "this file is no text that could be shown",
+    next: "Leave it to your human.",
+    nextForPerson: "Open it with a program for its kind.",
+    retryable: false,
+  },
   "ask-unknown": {
     message: "nothing with this number waits for a decision",
     next: "Leave it: it was decided long ago, or never asked.",
@@ -42,6 +84,25 @@ export const OVERSIGHT = {
     message: "only a message can be edited",
     next: "Leave it to your human.",
     nextForPerson: "Approve it as it is, or refuse it and say why.",
+    retryable: false,
+  },
+  "sign-off-unknown": {
+    message: "this is not the outcome that stands now",
+    next: "Leave it to your human: persons alone sign.",
+    nextForPerson: "Look at the outcome that stands now, then sign that, or refuse.",
+    retryable: false,
+  },
+  "sign-off-over": {
+    message: "this outcome takes no signature from you any more",
+    next: "Where all are still agreed, propose the outcome anew with tunnel_propose_done.",
+    nextForPerson: "Where all are still agreed, ask your agent to propose the outcome anew.",
+    retryable: false,
+  },
+  "sign-off-unsound": {
+    message: "a signature under an outcome does not hold, so it counts for nothing",
+    next: "Tell your human. The outcome counts as unsigned by that member.",
+    nextForPerson:
+      "The outcome counts as unsigned by that member. Look whether both sides run the same version of tunnel-mcp; else that program is broken or hostile.",
     retryable: false,
   },
   "asks-crowded": {

@@ -180,6 +180,7 @@ function shownOf(subject: Subject): readonly string[] | undefined {
       return [...serviceLines(subject), ...to];
     case "incoming":
     case "member":
+    case "observer":
     case "visit":
     case "result":
     case "exposure":

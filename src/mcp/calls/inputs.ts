@@ -4,10 +4,7 @@ import { SESSION } from "../../protocol/base/limits.ts";
 
 export const tunnelId = id().optional().describe("If several.");
 
-export const memberName = z
-  .string()
-  .optional()
-  .describe("Your name there, e.g. the developer's first name. Default: the user name.");
+export const memberName = z.string().optional().describe("Your name there. Default: the user name.");
 
 interface Bounded {
   readonly value: number;

@@ -3,8 +3,9 @@ import { SET_UP } from "../../view/setup/registration.ts";
 import { boundsOf, shownChars } from "./bounds.ts";
 
 /** The text for one of many invites; {@link SET_UP} stands beside the list once. */
-function shortText(joinLink: string): string {
-  return `Secret, works once: join this tunnel with tunnel_join: ${joinLink}`;
+function shortText({ joinLink, role }: InviteView): string {
+  const how = role === undefined ? "join this tunnel with tunnel_join" : "type tunnel-mcp observe, and paste";
+  return `Secret, works once: ${how}: ${joinLink}`;
 }
 
 /**
@@ -16,5 +17,5 @@ export function invitesWithin<View extends InviteView>(
   limit: number,
 ): { readonly setUp?: string; readonly invites: readonly View[] } {
   if (shownChars(views) <= boundsOf(limit).inviteTexts) return { invites: views };
-  return { setUp: SET_UP, invites: views.map((view) => ({ ...view, invite: shortText(view.joinLink) })) };
+  return { setUp: SET_UP, invites: views.map((view) => ({ ...view, invite: shortText(view) })) };
 }

@@ -10,6 +10,8 @@ const LABELS: ReadonlyMap<string, (label: string) => string> = new Map([
   ["memberName", shownLabel],
   ["to", shownLabel],
   ["otherMembers", shownLabel],
+  ["unsigned", shownLabel],
+  ["signedBy", shownLabel],
   ["offeredTo", shownLabel],
   ["members", shownLabel],
   ["repository", shownLabel],

@@ -36,8 +36,9 @@ function inBrief({ oversight, ...member }: MemberView): MemberView {
   return state === "free" ? member : { ...member, oversight: { state } };
 }
 
-function rank({ isSelf, isHost, connected }: MemberView): number {
+function rank({ isSelf, isHost, role, connected }: MemberView): number {
   if (isSelf) return 0;
-  if (isHost) return 1;
+  // An observer is to be seen before all others: what is said is read by somebody who never speaks.
+  if (isHost || role !== undefined) return 1;
   return connected ? 2 : 3;
 }

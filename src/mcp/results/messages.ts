@@ -15,9 +15,11 @@ import type { Payload } from "./result.ts";
 function systemText(event: SystemEventView): string {
   switch (event.event) {
     case "joined":
-      return "A member joined.";
+      return event.role === undefined ? "A member joined." : OBSERVER_TEXTS[event.role];
     case "left":
-      return LEFT_TEXTS[event.cause];
+      return event.role === undefined || event.cause === "expired"
+        ? LEFT_TEXTS[event.cause]
+        : "An observer reads along no longer.";
     case "idle-warning":
       return `Nobody has done anything here for a while: the tunnel ends in ${event.endsInSec} s unless somebody does.`;
     case "ended":
@@ -25,11 +27,18 @@ function systemText(event: SystemEventView): string {
   }
 }
 
+const OBSERVER_TEXTS = {
+  observer: "An observer reads along from now on: it sees what is said to everybody, and can say nothing.",
+  "observer-history":
+    "An observer reads along, from the beginning: it sees what was and is said to everybody, and can say nothing.",
+} as const;
+
 const LEFT_TEXTS = {
   left: "A member left.",
   lost: "A member has been unreachable for too long and was given up.",
   removed: "A member was removed by the host.",
   "fell-behind": "A member was away for so long that it could not catch up, and was given up.",
+  expired: "An observer reads along no longer: its time is over.",
 } as const;
 
 const ENDED_TEXTS = {
@@ -51,7 +60,7 @@ const NOTICE_TEXTS = {
   "member-missed":
     "A member is out of the tunnel and has not confirmed what came after place `afterSeq`. `seqs` are your own messages among it, which it most likely does not have.",
   decided:
-    "The last word about something of yours that was held (`askId`, where it had an ask of its own). `outcome` is approved, edited (sent in your human's own words), released (nobody had to decide), refused, expired (nobody decided in time, which is no refusal) or withdrawn; `reason` is what your human says about it. `status` and `ownSeq` say how it stands where it was sent, `error` why it could not be. What was refused: do not send it in other words.",
+    "The last word about something of yours that was held (`askId`, where it had an ask of its own). `outcome` is approved, edited (sent in your human's own words), released (nobody had to decide), refused, expired (nobody decided in time, which is no refusal) or withdrawn; `reason` is what your human says about it. `status` and `ownSeq` say how it stands where it was sent, `error` why it could not be. What was refused: do not send it in other words. For approved links, make the same call again.",
   withheld:
     "Your human has not let you have what was said at `place`: you are told no more of it. `why` is refused, or that nobody decided in time.",
   "budget-warning":
@@ -81,6 +90,7 @@ function systemFields(event: SystemEventView): Payload {
         member: event.member,
         memberName: event.memberName,
         lookAlike: event.lookAlike,
+        role: event.role,
         workContext: event.workContext,
       };
     case "left":
@@ -88,6 +98,7 @@ function systemFields(event: SystemEventView): Payload {
         member: event.member,
         memberName: event.memberName,
         lookAlike: event.lookAlike,
+        role: event.role,
         cause: event.cause,
       };
     case "idle-warning":
@@ -142,6 +153,17 @@ export interface Showing {
   readonly placeFor: (name: string) => string | undefined;
 }
 
+const PROPOSED =
+  "An outcome for the humans to sign: tell yours that they can read and sign it in `tunnel-mcp watch` or on the page. Say nothing meanwhile: each further message makes it stale.";
+const STATED = {
+  done: "A human has signed the outcome, says their program.",
+  "not-done": "A human has refused to sign the outcome, says their program.",
+} as const;
+const UNCOUNTED =
+  "A member's program says that a human has answered, and it counts for nothing: it came too late, or does not hold (`standing`).";
+const ALL_SIGNED =
+  "All humans have signed. Close without a summary: each further message makes the signatures stale.";
+
 /** The fields in which the kinds of entries differ, with every peer's words in the fence. */
 function entryFields(entry: EntryView, showing: Showing, part: Part | undefined): Payload {
   const { fence, limit, placeFor } = showing;
@@ -168,6 +190,22 @@ function entryFields(entry: EntryView, showing: Showing, part: Part | undefined)
     case "withdrawal": {
       const { from, fromName, lookAlike, own, author, kind, serviceId, beforeYou } = entry;
       return { from, fromName, lookAlike, own, author, kind, serviceId, text: WITHDRAWN, beforeYou };
+    }
+    case "proposal": {
+      const { from, fromName, lookAlike, own, author, kind, outcome, words, beforeYou } = entry;
+      const text = peerText(outcome, fence);
+      return { from, fromName, lookAlike, own, author, kind, ...text, words, beforeYou, next: PROPOSED };
+    }
+    case "statement": {
+      const { from, fromName, lookAlike, own, author, kind, proposal, verdict, standing, beforeYou } = entry;
+      const text =
+        entry.reason === undefined
+          ? { text: standing === "counts" ? STATED[verdict] : UNCOUNTED }
+          : peerText(entry.reason, fence);
+      const unsigned = within(entry.missing, boundsOf(limit).receivers);
+      const told = { proposal, verdict, standing, ...listed("unsigned", unsigned, entry.missing.length) };
+      const next = standing === "counts" && entry.missing.length === 0 ? ALL_SIGNED : undefined;
+      return { from, fromName, lookAlike, own, author, kind, ...text, ...told, beforeYou, next };
     }
     case "system": {
       const { event, beforeYou } = entry;

@@ -3,6 +3,8 @@ import { asTunnelError } from "../../errors/tunnel-error.ts";
 import { defineTool } from "../calls/define-tool.ts";
 import { tunnelId } from "../calls/inputs.ts";
 import { answerView, HELD } from "../results/held.ts";
+import { signOffFields } from "../results/sign-off.ts";
+import { statusOf } from "../../view/status.ts";
 import { endFields } from "./listening.ts";
 import { openingMeant } from "./opening.ts";
 import { removedText } from "../../view/removed.ts";
@@ -10,18 +12,22 @@ import { removedText } from "../../view/removed.ts";
 /** Errors of the last message that must not keep a tunnel open: nobody is there to read it. */
 const NO_LISTENER: ReadonlySet<string> = new Set(["nobody-joined", "tunnel-closed", "outbox-full"]);
 
+const UNSIGNED =
+  "It stays open, since it is to end with the signatures of all humans, and they are not all there. Call tunnel_propose_done with the outcome, and wait with tunnel_listen. To close without, call tunnel_close with `unsigned`: the transcript says so.";
+
 export const closeTool = defineTool({
   name: "tunnel_close",
   title: "Close or leave",
   description:
-    "Host: ends the tunnel for everyone, and its address stops working. Member: leaves for good; coming back needs a " +
-    "new invite. `summary` is sent to the others as the last message.",
+    "Host: ends the tunnel for everyone. Member: leaves for good; coming back needs a new invite. `summary` is the " +
+    "last message to the others, and not sent once all have signed.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
     summary: z.string().optional().describe("What was agreed, and what is open."),
+    unsigned: z.boolean().optional().describe("Close though `signOff` is not complete."),
     tunnelId,
   }),
-  async run({ summary, tunnelId: id }, call) {
+  async run({ summary, unsigned, tunnelId: id }, call) {
     const opening = openingMeant(call, id);
     if (opening !== undefined) {
       call.sessions.openings.forget(opening);
@@ -32,9 +38,15 @@ export const closeTool = defineTool({
       }
     }
     const tunnel = call.sessions.resolve(id);
+    const state = tunnel.signing.standing?.state;
+    if (tunnel.signing.isDemanded && state !== "signed" && unsigned !== true && tunnel.end === undefined) {
+      const facts = { tunnelId: tunnel.tunnelId, role: tunnel.role, status: statusOf(tunnel) };
+      return { ...facts, ...signOffFields(tunnel, call.fence), unread: tunnel.inbox.unread, next: UNSIGNED };
+    }
     const typed = summary === undefined ? undefined : call.sessions.checkedText(summary);
     let summarySent = false;
-    if (typed !== undefined) {
+    // One more message would make stale what all have signed.
+    if (typed !== undefined && state !== "signed") {
       try {
         const sent = await tunnel.say({ text: typed.text, intent: "inform" });
         if (sent.status === "held") {
@@ -52,6 +64,7 @@ export const closeTool = defineTool({
       role: tunnel.role,
       status: "closed",
       ...(typed === undefined ? {} : { summarySent, removed: removedText(typed.removed) }),
+      ...signOffFields(tunnel, call.fence),
       unread: tunnel.inbox.unread,
       ...endFields(tunnel),
       next: tunnel.inbox.unread > 0 ? "Some of it is unread: read it with tunnel_listen." : undefined,

@@ -63,8 +63,8 @@ export const connectTool = defineTool({
   name: "tunnel_connect",
   title: "Use a service",
   description:
-    "Makes a service that a member offers reachable on this machine (kind `service` in tunnel_listen). `stop` ends that, " +
-    "or withdraws your own offer. Its owner's human is asked first (`asked`: call again).",
+    "Makes a member's service (kind `service`) reachable on this machine. Its owner's human is asked first (`asked`: " +
+    "call again). `stop` ends that, or withdraws your own offer.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
     serviceId: id().optional().describe("As offered."),

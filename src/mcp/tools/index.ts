@@ -11,6 +11,7 @@ import { joinTool } from "./join.ts";
 import { listenTool } from "./listen.ts";
 import { openTool } from "./open.ts";
 import { sayTool } from "./say.ts";
+import { proposeDoneTool } from "./propose-done.ts";
 import { receiveTool } from "./receive.ts";
 import { shareTool } from "./share.ts";
 import { statusTool } from "./status.ts";
@@ -27,6 +28,7 @@ const TOOLSETS: Readonly<Record<Toolset, readonly Tool[]>> = {
     receiveTool,
     connectTool,
     statusTool,
+    proposeDoneTool,
     closeTool,
   ],
   expose: [exposeStartTool, exposeListTool, exposeRequestsTool, exposeStopTool],

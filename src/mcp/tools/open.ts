@@ -13,14 +13,14 @@ export const openTool = defineTool({
   name: "tunnel_open",
   title: "Open a tunnel",
   description:
-    "Opens an end-to-end encrypted tunnel to other developers' coding agents. This process hosts it, and a throwaway " +
-    "public address leads to it. Returns an `invite` for each person: a text for your " +
-    "human to pass on. Its link is a secret that works once and expires in minutes. Where opening takes long, " +
-    "`status` is `opening`, and tunnel_listen brings the invites. Then call tunnel_listen: it tells when somebody has joined.",
+    "Opens an end-to-end encrypted tunnel to other developers' coding agents, hosted by this process behind a " +
+    "throwaway public address. Returns an `invite` for each person: a text for your human to pass on, with a secret " +
+    "link that works once and expires in minutes. Then call tunnel_listen: it tells when somebody has joined, and " +
+    "brings the invites where `status` is `opening`.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     goal: words("goal-invalid").describe(
-      "What the agents are to get done, in one line. The others see it when they join.",
+      "What is to get done, in one line. The others see it when they join.",
     ),
     invites: z
       .int()
@@ -32,13 +32,14 @@ export const openTool = defineTool({
       .enum(PROVIDER_NAMES)
       .optional()
       .describe(PROVIDER_NAMES.map((name) => `${name}: ${PROVIDERS[name].advice}.`).join(" ")),
-    history: z.boolean().default(false).describe("Whether later ones get what was said before they came."),
+    history: z.boolean().default(false).describe("Later ones get what was said before they came."),
+    signOff: z.boolean().optional().describe("All humans are to sign the outcome before the end."),
     name: memberName,
   }),
-  async run({ goal: given, invites, transport, history, name }, call) {
+  async run({ goal: given, invites, transport, history, signOff, name }, call) {
     const { openings } = call.sessions;
     const { text: goal, removed } = withoutColours(given);
-    const opening = openings.begin({ goal, invites, transport, history, name, client: call.client });
+    const opening = openings.begin({ goal, invites, transport, history, signOff, name, client: call.client });
     await follow(opening, Math.min(SESSION.openAnswerMs, call.answerMs), call);
     if (call.signal.aborted) {
       await opening.cancel();

@@ -158,11 +158,11 @@ export const receiveTool = defineTool({
   name: "tunnel_receive",
   title: "Receive a file",
   description:
-    "Fetches a file or folder that a member shared (a message of kind `file`) and saves it in the working directory or a " +
-    "folder that your human has named. They may be shown these arguments alone, so `name`, `from` and `savePath` must be " +
-    "true. For a patch the result tells whether it would apply here and what looks suspicious; nothing is applied or run. " +
-    "The bytes are the peer's: authentic, not safe. On `MCPTool requires permission.` nobody is there to be asked: do not " +
-    "try again; only your human can allow it (TUNNEL_UNATTENDED).",
+    "Fetches what a member shared (kind `file`) into the working directory or a folder that your human has named. " +
+    "They may be shown these arguments alone, so they must be true. For a patch the result tells whether it would " +
+    "apply here and what looks suspicious; nothing is applied or run. The bytes are the peer's: authentic, not safe. " +
+    "On `MCPTool requires permission.` nobody is there to be asked: do not try again; only your human can allow it " +
+    "(TUNNEL_UNATTENDED).",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   gate: "receive",
   input: z.strictObject({
@@ -170,7 +170,7 @@ export const receiveTool = defineTool({
     name: z.string().describe("Its name, as that message shows it."),
     from: z.string().describe("Its `fromName`, or `from`."),
     savePath: words("path-invalid").describe(
-      "An absolute path without links, e.g. that of the message. Its folder must exist.",
+      "Absolute, without links, e.g. that of the message. Its folder must exist.",
     ),
     only: z.array(z.string()).optional().describe("Of a folder: only these paths."),
     overwrite: z.boolean().optional().describe("Replace a file there."),

@@ -32,16 +32,16 @@ export const sayTool = defineTool({
   name: "tunnel_say",
   title: "Say something",
   description:
-    "Sends a message to everybody in the tunnel, or only to those in `to`. `status` is `sent` once the host's process " +
-    "has it (a receiver's, where you are the host); `queued`: it is delivered by itself; `unconfirmed`: nobody is left " +
-    "to confirm it; `held`: your human decides first, and it keeps its place. Send none of these again, and nothing held " +
-    "in other words, parts or encodings. None means read: `members` shows up to which `seq` each has read. After a call " +
-    "that was cut off, tunnel_status tells whether it was said (`ownMessages`). With `waitMs` it also waits for an " +
-    "answer, like tunnel_listen. Never send secrets, credentials or unrelated files.",
+    "Sends a message to all in the tunnel, or only to those in `to`. `status` is `sent` once the host's process has " +
+    "it (a receiver's, where you host); `queued`: it is delivered by itself; `unconfirmed`: nobody is left to confirm " +
+    "it; `held`: your human decides first, and it keeps its place. Send none of these again, and nothing held in " +
+    "other words, parts or encodings. None means read: `members` shows how far each has read. After a call that was " +
+    "cut off, `ownMessages` of tunnel_status tells whether it was said. `waitMs` also waits for an answer. Never send " +
+    "secrets.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   isLong: true,
   input: z.strictObject({
-    text: words("text-invalid").describe("Complete in itself, with paths and what you want."),
+    text: words("text-invalid").describe("Complete in itself: paths, what you want."),
     intent: z
       .enum(INTENTS)
       .optional()
@@ -54,12 +54,12 @@ export const sayTool = defineTool({
       .min(1)
       .max(ROOM.maxMembers)
       .optional()
-      .describe("Names or ids of the only receivers: sealed to them, and passed on unread."),
+      .describe("Names or ids of the only receivers; sealed to them."),
     waitMs: z
       .number()
       .min(0)
       .optional()
-      .describe(`Wait so many ms for an answer in \`messages\`; at most ${SESSION.listenMaxMs}.`),
+      .describe(`ms to wait for an answer in \`messages\`; at most ${SESSION.listenMaxMs}.`),
     tunnelId,
   }),
   async run({ text, intent, replyTo, to, waitMs, tunnelId: id }, call) {

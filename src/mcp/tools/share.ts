@@ -95,13 +95,13 @@ export const shareTool = defineTool({
   name: "tunnel_share",
   title: "Share files or a service",
   description:
-    "Offers files, a git change (`patch`) or a `service` of this machine to all in the tunnel, or only to those in `to`, " +
-    "sealed. The bytes stay here until tunnel_receive fetches them: leave files as they are. Secrets, keys, .env files, " +
-    "files outside this folder, services and what cannot be searched wait for your human (`held`). `preparing`: call again " +
+    "Offers files, a git change (`patch`) or a `service` of this machine to all, or only to those in `to`, sealed. " +
+    "The bytes stay here until tunnel_receive fetches them: leave files as they are. Secrets, keys, .env files, files " +
+    "outside this folder, services and what cannot be searched wait for your human (`held`). `preparing`: call again " +
     "with the same arguments.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
-    path: z.string().min(1).optional().describe("Relative to the working directory, or absolute."),
+    path: z.string().min(1).optional().describe("In the working directory, or absolute."),
     paths: z
       .array(z.string())
       .min(1)
@@ -120,7 +120,7 @@ export const shareTool = defineTool({
       .min(1)
       .max(ROOM.maxMembers)
       .optional()
-      .describe("Names or ids of the only receivers; not even the host can open it."),
+      .describe("Names or ids of the only receivers; sealed to them."),
     service: z
       .strictObject({
         target: z.union([z.string(), z.number()]).describe("Port or URL; mcp: or a configured name."),

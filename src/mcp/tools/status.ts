@@ -7,6 +7,7 @@ import { boundsOf, listed, newestWithin, within } from "../results/bounds.ts";
 import { membersWithin } from "../results/members.ts";
 import { resumableFields } from "../results/resumable.ts";
 import type { Payload } from "../results/result.ts";
+import { signOffFields } from "../results/sign-off.ts";
 import { defineTool, type ToolCall } from "../calls/define-tool.ts";
 import { tunnelId } from "../calls/inputs.ts";
 import { openingFields, openingMeant } from "./opening.ts";
@@ -48,6 +49,7 @@ function statusFields(tunnel: Session, call: ToolCall, share = shareOfEach(call.
     ...membersWithin(view.members, share.members),
     history,
     oversight: view.oversight,
+    ...signOffFields(tunnel, call.fence),
     ...(view.role === "host" ? hostFields(view, share) : guestFields(view)),
     ...listed(
       "ownMessages",
@@ -121,9 +123,10 @@ export const statusTool = defineTool({
   name: "tunnel_status",
   title: "Status",
   description:
-    "Shows the state of a tunnel: goal, connection, members and how far each has read, pending invites, files, services, your last " +
-    "five messages and what became of each, alarms, what your human holds (`oversight`), when it ends by itself, how you " +
-    "can be woken, and the safety code of each pairing for the two humans to compare. Without tunnelId it shows all, in less detail. Long lists are cut, and `…NotShown` counts the rest.",
+    "Shows a tunnel: goal, connection, members and how far each has read, pending invites, files, services, what " +
+    "became of your last five messages, alarms, what your human holds (`oversight`), what was signed (`signOff`), " +
+    "when it ends by itself, how you can be woken, and safety codes for the humans to compare. Without tunnelId all, " +
+    "in less detail.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.strictObject({
     tunnelId,
@@ -131,7 +134,7 @@ export const statusTool = defineTool({
       .string()
       .optional()
       .describe(
-        "Only when your human asks: writes the conversation into new files, e.g. for talk: talk.transcript.json and .md, in the working directory.",
+        "Only when your human asks: writes the conversation here; talk: talk.transcript.json and .md.",
       ),
   }),
   repeats: ({ saveTranscript }) => (saveTranscript === undefined ? "anew" : "one"),

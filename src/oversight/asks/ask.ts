@@ -3,7 +3,7 @@ import type { Subject } from "./subject.ts";
 
 /** How a person answered: at which face, or through the prompt of which client (H18). */
 export type Decider =
-  { readonly path: "watch" | "terminal" } | { readonly path: "client"; readonly client: string };
+  { readonly path: "watch" | "page" | "terminal" } | { readonly path: "client"; readonly client: string };
 
 /** A timeout is never a refusal (H11): nobody has decided. */
 type AskState =

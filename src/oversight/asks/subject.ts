@@ -45,6 +45,15 @@ export type Subject =
     }
   /** Somebody who has a link of this tunnel wants to come in under this name. */
   | { readonly kind: "member"; readonly name: string; readonly inviteId: string }
+  /** Links would be made, each for somebody who only reads along. */
+  | {
+      readonly kind: "observer";
+      readonly links: number;
+      /** They see what was said before as well. */
+      readonly history: boolean;
+      /** Each of them may read along so long. */
+      readonly minutes: number;
+    }
   /** A service of this machine would get a public address. */
   | {
       readonly kind: "exposure";

@@ -12,7 +12,7 @@ export type AuditRecord = { readonly at: number } & (
       readonly gates: readonly Gate[];
       readonly digest: string;
       /** Id of the member that caused it; this side's own agent where left out. */
-      readonly member?: string;
+      readonly member?: string | undefined;
     }
   | {
       readonly kind: "decided";
@@ -20,18 +20,29 @@ export type AuditRecord = { readonly at: number } & (
       readonly digest: string;
       readonly outcome: "approved" | "edited" | "refused" | "expired" | "withdrawn";
       /** Where a person has answered: not for what nobody has decided. */
-      readonly by?: AuditPath;
+      readonly by?: AuditPath | undefined;
     }
   | { readonly kind: "mode"; readonly mode: Mode; readonly by: AuditPath }
   /** A person's face has come or gone: one that nobody remembers opening is worth a look (P13). */
-  | { readonly kind: "face"; readonly face: "watch"; readonly change: "opened" | "closed" }
+  | { readonly kind: "face"; readonly face: "watch" | "page"; readonly change: "opened" | "closed" }
 );
 
 type AuditPath = Decider["path"];
 
 /** A change that a person has made by themselves. */
 export type Mode =
-  "pause" | "resume" | "hold-out" | "hold-in" | "hold-off" | "go-on" | "end" | "remove" | "say";
+  | "pause"
+  | "resume"
+  | "hold-out"
+  | "hold-in"
+  | "hold-off"
+  | "go-on"
+  | "end"
+  | "remove"
+  | "revoke"
+  | "say"
+  | "sign"
+  | "not-sign";
 
 export const MAX_RECORDS = 2_000;
 

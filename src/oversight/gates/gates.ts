@@ -78,6 +78,14 @@ export const GATES = {
     byClient: "nothing",
     minutes: 10,
   },
+  // A link that was approved may be used at any time, and then somebody who is no member reads the others' words as well.
+  observer: {
+    because: "somebody who is no member would read along",
+    stands: "always",
+    unattended: "stays",
+    byClient: "nothing",
+    minutes: 60,
+  },
   // A client may answer forms by itself, and a loop is to end at a person.
   budget: {
     because: "the agents have used up what they may use without a person",

@@ -51,6 +51,9 @@ export const ROOM = {
   maxMembers: 64,
   /** Members in all the time of a room: everybody remembers who was there, since nobody comes back by another invite (O11). */
   maxMembersEver: 65_536,
+  /** Observers at once, beside the members; with the shortest names that still say who it is they fit into a WELCOME beside 64 members. */
+  maxObservers: 4,
+  maxObserverNameChars: 16,
   /** How long a claim keeps other holders of the same link out, and its own retries in. */
   claimHoldMs: 30 * SECOND,
   maxTextBytes: INPUT_LIMITS.textBytes,
@@ -70,6 +73,9 @@ export const ROOM = {
   /** Activity of a member is reported to the host at most this often. */
   activityEveryMs: 15 * SECOND,
 } as const;
+
+/** How long an observer may read along, in minutes: its host's choice for each link. */
+export const OBSERVER = { defaultMinutes: 60, maxMinutes: 7 * 24 * 60 } as const;
 
 /** The work context; it must fit into the first confirmation beside the longest name. */
 export const CARD = {
@@ -261,6 +267,13 @@ export const SERVICE = {
   windowSharedBytes: MIB,
   /** Connections that one process takes at once, whatever it asks of whom. */
   maxTaken: STREAM.maxPortsOpened,
+} as const;
+
+/** Signing off (PROTOCOL §9.2). */
+export const SIGN_OFF = {
+  /** An outcome is read by people as a whole before they sign. */
+  maxOutcomeChars: 2_000,
+  maxReasonChars: 500,
 } as const;
 
 export const SESSION = {

@@ -34,23 +34,30 @@ export function isAssigned(name: string): boolean {
 }
 
 /** `ben (2)`, shortened so that it is still a name (G1): also where the cut would go through a flag or leave a joiner alone. */
-export function numberedName(name: string, number: number): string {
+export function numberedName(name: string, number: number, maxChars: number = ROOM.maxNameChars): string {
   const tail = ` (${number})`;
-  let front = Array.from(name).slice(0, ROOM.maxNameChars - tail.length);
+  let front = Array.from(name).slice(0, maxChars - tail.length);
   while (labelFault(front.join("")) !== undefined) front = front.slice(0, -1);
   return trimEnd(front.join("")) + tail;
 }
 
 /** The name as asked for, or with a number behind it when somebody is called so already. */
-export function uniqueName(name: string, names: readonly string[]): string {
+export function uniqueName(
+  name: string,
+  names: readonly string[],
+  maxChars: number = ROOM.maxNameChars,
+): string {
   const taken = new Set([...names, RESERVED_NAME].map(foldedName));
   let unique = name;
-  for (let number = 2; taken.has(foldedName(unique)); number += 1) unique = numberedName(name, number);
+  for (let number = 2; taken.has(foldedName(unique)); number += 1)
+    unique = numberedName(name, number, maxChars);
   return unique;
 }
 
 /** Whether a host that keeps to G1 may call a member so that asked for this name. */
-export function isNameFor(wanted: string, given: string): boolean {
+export function isNameFor(wanted: string, given: string, maxChars: number = ROOM.maxNameChars): boolean {
   const [, digits] = / \(([2-9]|[1-9][0-9]{1,3})\)$/.exec(given) ?? [];
-  return given === wanted || (digits !== undefined && given === numberedName(wanted, Number(digits)));
+  return (
+    given === wanted || (digits !== undefined && given === numberedName(wanted, Number(digits), maxChars))
+  );
 }

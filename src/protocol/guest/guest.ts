@@ -7,6 +7,7 @@ import type { Primitives } from "../base/primitives.ts";
 import { encodeUtf8, utf8Length } from "../base/utf8.ts";
 import { asTunnelError, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import { KEY_BYTES, type InviteLink } from "../handshake/invite-link.ts";
+import type { ObserverRole } from "../handshake/role.ts";
 import { PeerLink } from "../link/peer-link.ts";
 import type { StreamRequest, StreamWord } from "../link/stream-frames.ts";
 import { streamClass } from "../link/streams.ts";
@@ -34,6 +35,7 @@ import type { ConnectionState, GuestEffect, GuestEnd, GuestInput } from "./guest
 import { GUEST_CHANGE, keptGuest, type KeptGuest } from "./kept.ts";
 import { GuestPresence } from "./presence.ts";
 import { isSameWelcome, orderFrom, Replica, type Unplaced } from "./replica.ts";
+import type { SignOff } from "../sign-off/sign-offs.ts";
 
 /** Known once the first WELCOME has arrived. */
 interface Membership extends Pick<Welcome, "goal" | "name" | "host" | "idleMs" | "history"> {
@@ -85,7 +87,7 @@ export class Guest {
     this.#options = options;
     this.#isRestored = kept !== undefined;
     this.#signer = new Signer(primitives, options.link.room, kept?.secrets);
-    this.#presence = new GuestPresence(this.#signer.id);
+    this.#presence = new GuestPresence(this.#signer.id, { owesNotes: options.link.role === undefined });
     const emit = (effect: GuestEffect): void => {
       if (effect.type === "send" && this.#sendNow !== undefined) this.#sendNow(effect);
       else this.#effects.push(effect);
@@ -131,6 +133,11 @@ export class Guest {
     return this.#signer.id;
   }
 
+  /** Undefined for a member; an observer says nothing and asks for nothing (Q4). */
+  get role(): ObserverRole | undefined {
+    return this.#options.link.role;
+  }
+
   get membership(): Membership | undefined {
     return this.#membership;
   }
@@ -143,6 +150,11 @@ export class Guest {
     if (this.#membership === undefined) return undefined;
     const { host, replica } = this.#membership;
     return this.#signer.attestation(host, replica.log);
+  }
+
+  /** The proposal that stands. */
+  get signOff(): SignOff | undefined {
+    return this.#membership?.replica.signOff;
   }
 
   /** Own messages that the host has not confirmed yet. */
@@ -197,9 +209,10 @@ export class Guest {
 
   /**
    * A message of this member; gives its own number, by which the `placed` effect names its sequence number.
-   * @throws {TunnelError} tunnel-closed, reply-unknown, member-unknown, outbox-full
+   * @throws {TunnelError} observer-spoke, tunnel-closed, reply-unknown, member-unknown, outbox-full
    */
   say(outgoing: OutgoingMessage, now: number): number {
+    if (this.role !== undefined) throw new TunnelError("observer-spoke");
     const { replica, order } = this.#membership ?? {};
     // A member says nothing before its own arrival is in the order.
     if (replica?.hasArrived !== true || order === undefined || this.#ended !== undefined)
@@ -252,7 +265,8 @@ export class Guest {
 
   /** Asks somebody in the room for a stream; `undefined` while that cannot be asked. */
   openStream(request: StreamRequest, now: number): StreamId | undefined {
-    return this.#link.mayOpen(streamClass(request.service)) ? this.#link.openStream(request, now) : undefined;
+    const mayOpen = this.role === undefined && this.#link.mayOpen(streamClass(request.service));
+    return mayOpen ? this.#link.openStream(request, now) : undefined;
   }
 
   /** Says something about a stream of this member's own; nothing once that is over. */
@@ -325,7 +339,14 @@ export class Guest {
     const { key, box } = this.#signer;
     // The roster has the work context from the first time on.
     const told = workContext === undefined || this.#membership !== undefined ? {} : { workContext };
-    return { name, key, box, proof: this.#signer.prove(hash), ...told, received: this.#link.received };
+    return {
+      name,
+      key,
+      box,
+      proof: this.#signer.prove(hash, this.role),
+      ...told,
+      received: this.#link.received,
+    };
   }
 
   #follow(event: ConnectorEvent | undefined, now: number): void {
@@ -355,7 +376,8 @@ export class Guest {
   #begin(welcome: Welcome, { safetyCode, hash }: Pairing, now: number): Membership {
     const { name: wanted, workContext, link } = this.#options;
     const { goal, name, host, idleMs, history, view } = welcome;
-    const order = orderFrom(this.#primitives, this.#signer, link.room, welcome, wanted);
+    const { role } = link;
+    const order = orderFrom(this.#primitives, this.#signer, link.room, welcome, { wanted, role });
     const replica = new Replica({
       primitives: this.#primitives,
       signer: this.#signer,
@@ -363,6 +385,7 @@ export class Guest {
       hash,
       welcome,
       workContext,
+      role,
       order,
       presence: this.#presence,
       emit: (effect) => this.#effects.push(effect),
@@ -445,6 +468,8 @@ export class Guest {
   }
 
   #streamFrame(payload: Bytes, now: number): void {
+    if (this.role !== undefined)
+      throw new TunnelError("protocol-violation", { detail: "a stream to one who only reads along" });
     const { frame, isLive } = this.#link.takeStream(payload, now);
     if (isLive) this.#effects.push({ type: "stream", event: frame });
   }

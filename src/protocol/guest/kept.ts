@@ -6,7 +6,8 @@ import { INVITE_ID_BYTES } from "../base/ids.ts";
 import { decodeChange, encodeChange } from "../keeping/keeper.ts";
 import { isName } from "../base/text.ts";
 import { CLAIM_BYTES } from "../handshake/handshake.ts";
-import { isOrigin } from "../handshake/invite-link.ts";
+import { isOrigin, type InviteLink } from "../handshake/invite-link.ts";
+import { OBSERVER_ROLES } from "../handshake/role.ts";
 import { decodeWelcome, encodeWelcome, type Welcome } from "../room/frames.ts";
 import type { SignerSecrets } from "../room/signer.ts";
 import { workContextSchema, type WorkContext } from "../room/work-context.ts";
@@ -33,6 +34,7 @@ const guestChange = z.discriminatedUnion("t", [
     room: roomId,
     hostKey: bytesOf(32),
     claim: bytesOf(CLAIM_BYTES),
+    role: z.optional(z.enum(OBSERVER_ROLES)),
     name: z.string().check(z.refine(isName)),
     workContext: z.optional(workContextSchema),
     secrets: z.strictObject({ signing: secret, box: secret }),
@@ -48,7 +50,7 @@ const guestChange = z.discriminatedUnion("t", [
 
 /** Everything with which a stay began. */
 export interface Begun {
-  readonly link: { readonly origin: string; readonly room: z.infer<typeof roomId>; readonly hostKey: Bytes };
+  readonly link: Omit<InviteLink, "key">;
   readonly claim: Bytes;
   readonly name: string;
   readonly workContext: WorkContext | undefined;
@@ -77,6 +79,7 @@ export const GUEST_CHANGE = {
         origin: link.origin,
         room: link.room,
         hostKey: link.hostKey,
+        role: link.role,
         claim,
         name,
         workContext,
@@ -104,8 +107,18 @@ export function keptGuest(changes: readonly Bytes[]): KeptGuest {
     const [payload = NOTHING, text] = bodies;
     switch (header.t) {
       case "begun": {
-        const { origin: at, room, hostKey, claim, name, workContext, secrets, pairing: paired } = header;
-        const link = { origin: at, room, hostKey };
+        const {
+          origin: at,
+          room,
+          hostKey,
+          role,
+          claim,
+          name,
+          workContext,
+          secrets,
+          pairing: paired,
+        } = header;
+        const link = { origin: at, room, hostKey, role };
         begun = { link, claim, name, workContext, secrets, pairing: paired, welcome: welcomeIn(payload) };
         break;
       }

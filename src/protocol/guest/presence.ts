@@ -9,6 +9,8 @@ import { presenceOf, type Presence } from "../room/participant.ts";
 /** The presence of everybody as the host tells it, and the notes that this member owes the host (G6). */
 export class GuestPresence {
   readonly #self: MemberId;
+  /** An observer owes none, and sends none (Q4). */
+  readonly #owesNotes: boolean;
   #others: HostNote["members"] = [];
   #toldAt = 0;
   #read = 0;
@@ -16,13 +18,14 @@ export class GuestPresence {
   #dueAt: number | undefined;
   #sentAt = Number.NEGATIVE_INFINITY;
 
-  constructor(self: MemberId) {
+  constructor(self: MemberId, { owesNotes }: { readonly owesNotes: boolean }) {
     this.#self = self;
+    this.#owesNotes = owesNotes;
   }
 
   /** When a note to the host is due. */
   get dueAt(): number {
-    return this.#dueAt ?? Number.POSITIVE_INFINITY;
+    return (this.#owesNotes ? this.#dueAt : undefined) ?? Number.POSITIVE_INFINITY;
   }
 
   /** The part of the room that begins after `seq` is this member's: until the first note nothing is known of the others. */

@@ -5,6 +5,7 @@ import { ROOM } from "../base/limits.ts";
 import { isNameFor } from "../base/names.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
+import type { ObserverRole } from "../handshake/role.ts";
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { AuditLog, signedOf, type Signed } from "../room/audit-log.ts";
@@ -22,9 +23,10 @@ import {
 } from "../room/frames.ts";
 import type { SpokenEntry } from "../room/log.ts";
 import { messageHash, RoomOrder } from "../room/order.ts";
-import { SpokenEntries, systemEvent, type OutgoingMessage } from "../room/participant.ts";
+import { faultOf, SpokenEntries, systemEvent, type OutgoingMessage } from "../room/participant.ts";
 import { digestsOf } from "../room/sealed-message.ts";
 import type { Signer } from "../room/signer.ts";
+import type { SignOff } from "../sign-off/sign-offs.ts";
 import { workContextBytes, type WorkContext } from "../room/work-context.ts";
 import type { GuestEffect } from "./guest-io.ts";
 import type { GuestPresence } from "./presence.ts";
@@ -39,6 +41,8 @@ export interface ReplicaOptions {
   readonly hash: Bytes;
   /** As this member told it. */
   readonly workContext: WorkContext | undefined;
+  /** As its link has it. */
+  readonly role: ObserverRole | undefined;
   readonly order: RoomOrder;
   readonly presence: GuestPresence;
   readonly emit: (effect: GuestEffect) => void;
@@ -50,6 +54,8 @@ export type Unplaced = { readonly n: number } & (
   | Pick<Extract<SpokenEntry, { kind: "file" }>, "kind" | "offer" | "to">
   | Pick<Extract<SpokenEntry, { kind: "service" }>, "kind" | "offer" | "to">
   | Pick<Extract<SpokenEntry, { kind: "withdrawal" }>, "kind" | "service" | "to">
+  | Pick<Extract<SpokenEntry, { kind: "proposal" }>, "kind" | "outcome" | "to">
+  | Pick<Extract<SpokenEntry, { kind: "statement" }>, "kind" | "statement" | "to">
 );
 
 /** A sequence number of the room, and the host's time. */
@@ -74,7 +80,7 @@ export class Replica {
   readonly log: AuditLog;
   /** Own messages that are not in the order yet, in the order in which they were said. */
   readonly #unplaced = new Map<number, { hash: Bytes; signed: Signed; outgoing: OutgoingMessage }>();
-  readonly #spoken = new SpokenEntries();
+  readonly #spoken: SpokenEntries;
   /** Until its own arrival, all that a member is told is of the time before it. */
   #past: { readonly past?: true } = { past: true };
   /** Where this member's part of the room begins. */
@@ -83,6 +89,7 @@ export class Replica {
   constructor(options: ReplicaOptions) {
     this.#options = options;
     const { view, members } = options.order;
+    this.#spoken = new SpokenEntries(options.primitives);
     this.#start = view.seq;
     this.log = new AuditLog({ view, members });
   }
@@ -90,6 +97,11 @@ export class Replica {
   /** Whether this member's own arrival is in the order. */
   get hasArrived(): boolean {
     return this.#past.past === undefined;
+  }
+
+  /** The proposal that stands. */
+  get signOff(): SignOff | undefined {
+    return this.#spoken.signOff;
   }
 
   /** Own messages that the host has not placed. */
@@ -184,9 +196,12 @@ export class Replica {
     const text = plain ?? signer.open(event, body);
     const spoken = { ...event, own: false, text: text ?? "" };
     const entry = text === undefined ? undefined : this.#spoken.of({ ...at, ...this.#past }, spoken, order);
-    if (entry !== undefined) return emit({ type: "entry", entry });
+    if (entry !== undefined) emit({ type: "entry", entry });
+    if (text === undefined) this.#spoken.unread();
+    const fault = text === undefined ? "message-unreadable" : faultOf(entry);
+    if (fault === undefined) return;
     // Its sender's doing, who signed it: no reason to leave the others.
-    const error = new TunnelError(text === undefined ? "message-unreadable" : "offer-unreadable");
+    const error = new TunnelError(fault);
     const sender = must(order.member(event.from), "the sender of a verified message");
     emit({ type: "alarm", error, member: sender.name });
   }
@@ -198,6 +213,7 @@ export class Replica {
     order.appendChat(at.seq, at.ts, event, order.verifyWithheld(event));
     const { kind: _, ...signed } = event;
     this.log.message(order.view, at.ts, signed);
+    this.#spoken.unread();
   }
 
   #happened(at: At, event: SystemRoomEvent, now: number): void {
@@ -236,14 +252,15 @@ export class Replica {
    * proved in the handshake that they were told (O7).
    */
   #assertOwnRecord(member: MemberRecord): void {
-    const { signer, hash, welcome, workContext } = this.#options;
-    const own = { key: signer.key, box: signer.box, hash, proof: signer.prove(hash) };
+    const { signer, hash, welcome, workContext, role } = this.#options;
+    const own = { key: signer.key, box: signer.box, hash, proof: signer.prove(hash, role) };
     const isOwn = (["key", "box", "hash", "proof"] as const).every((field) =>
       equalBytes(member[field], own[field]),
     );
     if (!isOwn) throw broken("a member whose keys are not its own");
     const isAsTold = equalBytes(workContextBytes(member.workContext), workContextBytes(workContext));
-    if (member.name !== welcome.name || !isAsTold) throw broken("a member that is not as it came");
+    if (member.name !== welcome.name || member.role !== role || !isAsTold)
+      throw broken("a member that is not as it came");
   }
 
   #assertNotOwn(from: MemberId): void {
@@ -260,12 +277,13 @@ export function orderFrom(
   { id: self }: Signer,
   room: ConstructorParameters<typeof RoomOrder>[1],
   { self: named, name, host, members, view }: Welcome,
-  wanted: string,
+  { wanted, role }: { readonly wanted: string; readonly role: ObserverRole | undefined },
 ): RoomOrder {
   const isIn = (id: MemberId): boolean => members.some((member) => member.id === id);
   // Its own arrival comes as an event (O8).
   if (named !== self || !isIn(host) || isIn(self)) throw violation("a welcome for somebody else");
-  if (!isNameFor(wanted, name)) throw violation("a name that nobody asked for");
+  if (!isNameFor(wanted, name, role === undefined ? ROOM.maxNameChars : ROOM.maxObserverNameChars))
+    throw violation("a name that nobody asked for");
   if (view.seq === 0 && !RoomOrder.isGenesis(primitives, room, host, { view, members }))
     throw broken("a room that does not begin like this one");
   return new RoomOrder(primitives, room, host, { members, view });

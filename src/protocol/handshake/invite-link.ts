@@ -3,6 +3,7 @@ import { trim } from "../base/characters.ts";
 import { parseBoxKey } from "../base/public-keys.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { parseRoomId, type RoomId } from "../base/ids.ts";
+import { isObserverRole, type ObserverRole } from "./role.ts";
 
 /** The parts of an invite link (PROTOCOL §2). `key` is the secret that makes it an invite. */
 export interface InviteLink {
@@ -13,6 +14,8 @@ export interface InviteLink {
   readonly key: Bytes;
   /** The host's X25519 public key, 32 bytes, fresh per session. */
   readonly hostKey: Bytes;
+  /** It makes an observer (Q1); a member where left out. */
+  readonly role?: ObserverRole | undefined;
 }
 
 export const KEY_BYTES = 32;
@@ -28,7 +31,8 @@ export function isOrigin(text: string): boolean {
 }
 
 export function formatLink(link: InviteLink): string {
-  const fragment = [LINK_VERSION, toBase64url(link.key), toBase64url(link.hostKey)].join(".");
+  const role = link.role === undefined ? [] : [link.role];
+  const fragment = [LINK_VERSION, toBase64url(link.key), toBase64url(link.hostKey), ...role].join(".");
   return `${link.origin}/t/${link.room}#${fragment}`;
 }
 
@@ -64,13 +68,15 @@ export function parseLink(text: string): InviteLink {
   return { origin, room, ...parseFragment(link.slice(hash + 1)) };
 }
 
-function parseFragment(fragment: string): Pick<InviteLink, "key" | "hostKey"> {
-  const [version = "", key = "", hostKey = "", ...rest] = fragment.split(".");
+function parseFragment(fragment: string): Pick<InviteLink, "key" | "hostKey" | "role"> {
+  const [version = "", key = "", hostKey = "", role, ...rest] = fragment.split(".");
   if (version !== LINK_VERSION && /^[0-9]{1,3}$/.test(version)) throw new TunnelError("link-version");
   const keyBytes = fromBase64url(key, KEY_BYTES);
   const hostKeyBytes = parseBoxKey(hostKey);
-  if (version !== LINK_VERSION || keyBytes === undefined || hostKeyBytes === undefined || rest.length > 0) {
+  const isLonger = rest.length > 0 || (role !== undefined && !isObserverRole(role));
+  if (version !== LINK_VERSION || keyBytes === undefined || hostKeyBytes === undefined || isLonger) {
     throw malformed("the part after # is truncated or altered");
   }
-  return { key: keyBytes, hostKey: hostKeyBytes };
+  const keys = { key: keyBytes, hostKey: hostKeyBytes };
+  return role === undefined || !isObserverRole(role) ? keys : { ...keys, role };
 }

@@ -29,6 +29,14 @@ function* groups(bytes: Bytes, width: number): Generator<number> {
   }
 }
 
+/** The first `count` words of the list that these bytes stand for, 11 bits each, with spaces between them. */
+export function wordsOf(bytes: Bytes, count: number): string {
+  return [...groups(bytes, WORD_BITS)]
+    .slice(0, count)
+    .map((value) => wordlist[value])
+    .join(" ");
+}
+
 /**
  * Seven signs (42 bits) and four words (44 bits) that are equal on both sides of a pairing exactly when nobody sits
  * between them (PROTOCOL §10). The guest commits to its share before it sees the host's half, so an attacker has one
@@ -38,6 +46,5 @@ export function safetyCode(primitives: Primitives, handshakeHash: Bytes, guestSh
   const entropy = derive(primitives, concat(handshakeHash, guestShare), "sas", ENTROPY_BYTES);
   const half = ENTROPY_BYTES / 2;
   const signs = [...groups(entropy.subarray(0, half), SIGN_BITS)].slice(0, SIGN_COUNT);
-  const words = [...groups(entropy.subarray(half), WORD_BITS)].slice(0, WORD_COUNT);
-  return `${signs.map((value) => SIGNS[value]).join(" ")} / ${words.map((value) => wordlist[value]).join(" ")}`;
+  return `${signs.map((value) => SIGNS[value]).join(" ")} / ${wordsOf(entropy.subarray(half), WORD_COUNT)}`;
 }

@@ -13,7 +13,8 @@ import {
   type AuthMessage,
 } from "../handshake/handshake.ts";
 import { inviteIdFrom, roomIdFrom, type InviteId, type MemberId } from "../base/ids.ts";
-import type { InviteLedger } from "./invites.ts";
+import type { InviteLedger, ObserverSeat } from "./invites.ts";
+import type { ObserverRole } from "../handshake/role.ts";
 import { type Credential, resumeSecret } from "../handshake/keys.ts";
 import { PRE_AUTH } from "../base/limits.ts";
 import type { DhKeyPair, Primitives } from "../base/primitives.ts";
@@ -23,8 +24,14 @@ import { isProved } from "../room/order.ts";
 
 /** The right of a pending connection: a new session, or the one it had. */
 export type Entitlement =
-  | { readonly kind: "invite"; readonly inviteId: InviteId; readonly claim: Bytes }
-  | { readonly kind: "resume"; readonly member: MemberId };
+  | {
+      readonly kind: "invite";
+      readonly inviteId: InviteId;
+      readonly claim: Bytes;
+      /** The seat of an observer (Q1). */
+      readonly seat: ObserverSeat | undefined;
+    }
+  | { readonly kind: "resume"; readonly member: MemberId; readonly role: ObserverRole | undefined };
 
 /** A socket that has not proved itself yet, by how far it came (PROTOCOL §4.1). */
 type PendingConnection =
@@ -61,7 +68,8 @@ export interface AuthenticatedPeer {
 type SessionLookup = (
   id: string,
   now: number,
-) => { member: MemberId; credential: Credential; mayEnter: boolean } | undefined;
+) =>
+  { member: MemberId; role: ObserverRole | undefined; credential: Credential; mayEnter: boolean } | undefined;
 
 export interface AdmissionOptions {
   readonly room: Bytes;
@@ -230,15 +238,17 @@ export class Admission {
     | { kind: "resume"; credential: Credential; entitlement: Extract<Entitlement, { kind: "resume" }> }
     | undefined {
     const inviteId = inviteIdFrom(auth.id);
-    const credential = this.#options.ledger.credential(inviteId, now);
-    if (credential !== undefined)
-      return { kind: "invite", credential, entitlement: { kind: "invite", inviteId } };
+    const invite = this.#options.ledger.live(inviteId, now);
+    if (invite !== undefined) {
+      const { credential, seat } = invite;
+      return { kind: "invite", credential, entitlement: { kind: "invite", inviteId, seat } };
+    }
     const session = this.#options.sessionOf(inviteId, now);
     if (session?.mayEnter !== true) return undefined;
     return {
       kind: "resume",
       credential: session.credential,
-      entitlement: { kind: "resume", member: session.member },
+      entitlement: { kind: "resume", member: session.member, role: session.role },
     };
   }
 
@@ -253,7 +263,7 @@ export class Admission {
     if (
       confirm === undefined ||
       !this.#isCommitted(confirm, accepted) ||
-      !this.#isOwn(confirm, handshakeHash)
+      !this.#isOwn(confirm, entitlement, handshakeHash)
     ) {
       this.#release(entitlement);
       return undefined;
@@ -263,9 +273,10 @@ export class Admission {
     return { peer };
   }
 
-  /** Whether its sender owns the keys that it names, here and now (H13). */
-  #isOwn(confirm: Confirm, hash: Bytes): boolean {
-    return isProved(this.#primitives, roomIdFrom(this.#options.room), { ...confirm, hash });
+  /** Whether its sender owns the keys that it names, here and now (H13), and brings them for this very seat (Q1). */
+  #isOwn(confirm: Confirm, entitlement: Entitlement, hash: Bytes): boolean {
+    const role = entitlement.kind === "invite" ? entitlement.seat?.role : entitlement.role;
+    return isProved(this.#primitives, roomIdFrom(this.#options.room), { ...confirm, hash, role });
   }
 
   #isCommitted(confirm: Confirm, accepted: AcceptedAuth): boolean {

@@ -84,7 +84,7 @@ export class BackPressure {
   /** A message of a member went out to all: its sender pays for the copies, and waits for those who cannot keep up with it (E1, E3). */
   chargeMessage(session: MemberSession, bytes: number, now: number): void {
     const { sessions } = this.#options;
-    const messages = Math.max(1, Math.floor(sessions.size / RATE.membersPerShare));
+    const messages = Math.max(1, Math.floor(sessions.members.length / RATE.membersPerShare));
     this.#spend(session, { messages, bytes: messages * bytes }, now);
     this.#pause(session, this.#said(session.member.id, bytes, now));
   }
@@ -133,7 +133,8 @@ export class BackPressure {
     const isAlone = others.every(({ at }) => now - at >= RATE.talksMs);
     this.#talkers = [{ speaker, at: now }, ...others.slice(0, 1)];
     let ms = 0;
-    for (const session of sessions.all) {
+    // Nobody waits for an observer (Q5): one that takes in too little falls behind by itself (G4).
+    for (const session of sessions.members) {
       if (session.member.id === speaker || !isConnected(session)) continue;
       if (session.link.load.fill >= 1 / 2) session.congestion ??= new Congestion(session.link.load, now);
       ms = Math.max(ms, this.#waitAt(session, { speaker, isAlone }, now));

@@ -5,7 +5,8 @@ import { chunkPrice, type Chunk } from "../record/chunk.ts";
 import type { ChannelEvent } from "../reliable/channel-events.ts";
 import { CLOSE } from "../room/close-reasons.ts";
 import { decodeMemberFrame, decodeMemberNote, type ChatEvent } from "../room/frames.ts";
-import type { RoomOrder } from "../room/order.ts";
+import { isObserver, type RoomOrder } from "../room/order.ts";
+import { faultOf } from "../room/participant.ts";
 import type { Signer } from "../room/signer.ts";
 import type { BackPressure } from "./back-pressure.ts";
 import type { IdleClock } from "./idle.ts";
@@ -49,7 +50,9 @@ export class Inbound {
       const error = asTunnelError(thrown);
       if (error.code === "internal") throw thrown;
       emit({ type: "alarm", error, member: session.member.id });
-      membership.drop(session, CLOSE_CODE.violation, now);
+      // Its program is none of an observer, so that no other one of its messages is waited for (Q4).
+      if (error.code === "observer-spoke") membership.remove(session, "removed", now);
+      else membership.drop(session, CLOSE_CODE.violation, now);
     }
   }
 
@@ -64,6 +67,7 @@ export class Inbound {
   #take(session: MemberSession, message: Bytes, now: number): void {
     const { streamRelay, backPressure } = this.#options;
     const { event, isAnswer } = session.link.receive(message, now);
+    if (isObserver(session.member)) return this.#observed(session, { event, isAnswer }, message.length, now);
     if (event?.type === "chunk") return this.#chunk(session, event.chunk, now);
     if (event?.type === "stream") {
       const relayed = streamRelay.frame(session, event.payload, now);
@@ -72,6 +76,29 @@ export class Inbound {
     if (event?.type !== "durable") backPressure.chargeFrame(session, isAnswer, message.length, now);
     this.confirmed(session);
     if (event !== undefined) this.#event(session, event, message.length, now);
+  }
+
+  /**
+   * From an observer nothing is taken but that its link is alive, and that it goes (Q4).
+   * @throws {TunnelError} observer-spoke
+   */
+  #observed(
+    session: MemberSession,
+    { event, isAnswer }: { readonly event: ChannelEvent | undefined; readonly isAnswer: boolean },
+    bytes: number,
+    now: number,
+  ): void {
+    const { membership, backPressure } = this.#options;
+    backPressure.chargeFrame(session, isAnswer, bytes, now);
+    if (event === undefined) return;
+    const goes =
+      event.type === "durable"
+        ? decodeMemberFrame(event.payload).frame.t === "leave"
+        : event.type === "close";
+    if (!goes) throw new TunnelError("observer-spoke");
+    const isOver = event.type === "durable" || (event.type === "close" && event.reason === CLOSE.left);
+    if (isOver) membership.remove(session, "left", now);
+    else membership.drop(session, CLOSE_CODE.normal, now);
   }
 
   #event(session: MemberSession, event: ChannelEvent, bytes: number, now: number): void {
@@ -123,10 +150,10 @@ export class Inbound {
   /** The host is a participant like the others: its agent sees the messages that are for it, and no others (O10). */
   #hear(event: ChatEvent, body: Bytes, plain: string | undefined): void {
     const { signer, sequencer, emit } = this.#options;
-    if (event.to?.includes(signer.id) === false) return;
+    if (event.to?.includes(signer.id) === false) return sequencer.unread();
     const text = plain ?? signer.open(event, body);
-    if (text !== undefined && sequencer.show(event, text)) return;
-    const error = new TunnelError(text === undefined ? "message-unreadable" : "offer-unreadable");
-    emit({ type: "alarm", error, member: event.from });
+    if (text === undefined) sequencer.unread();
+    const fault = text === undefined ? "message-unreadable" : faultOf(sequencer.show(event, text));
+    if (fault !== undefined) emit({ type: "alarm", error: new TunnelError(fault), member: event.from });
   }
 }

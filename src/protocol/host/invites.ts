@@ -3,20 +3,33 @@ import { inviteIdFrom, type InviteId } from "../base/ids.ts";
 import { inviteCredential, type Credential } from "../handshake/keys.ts";
 import { ROOM } from "../base/limits.ts";
 import type { Primitives } from "../base/primitives.ts";
+import type { ObserverRole } from "../handshake/role.ts";
+
+/** The seat of an observer: its role, and how long its stay may last, in ms (Q1, Q6). */
+export interface ObserverSeat {
+  readonly role: ObserverRole;
+  readonly lifeMs: number;
+}
+
+/** An invite that can be used. */
+export interface LiveInvite {
+  readonly credential: Credential;
+  readonly expiresAt: number;
+  /** That of an observer; a member has none. */
+  readonly seat: ObserverSeat | undefined;
+}
 
 /**
  * The life of an invite (PROTOCOL §4.3): minted → claimed → consumed, or ended by expiry or revocation. Only a live
  * one holds secrets; an ended one is a tombstone, so that its id is never mistaken for an unknown one locally.
  */
 type InviteState =
-  | { readonly name: "minted"; readonly credential: Credential; readonly expiresAt: number }
-  | {
+  | ({ readonly name: "minted" } & LiveInvite)
+  | ({
       readonly name: "claimed";
-      readonly credential: Credential;
-      readonly expiresAt: number;
       readonly claim: Bytes;
       readonly until: number;
-    }
+    } & LiveInvite)
   | { readonly name: "consumed" | "expired" | "revoked" };
 
 export interface PendingInvite {
@@ -24,6 +37,8 @@ export interface PendingInvite {
   readonly expiresInMs: number;
   /** Somebody who holds the link is in the middle of joining. */
   readonly claimed: boolean;
+  /** It makes an observer. */
+  readonly seat: ObserverSeat | undefined;
 }
 
 export class InviteLedger {
@@ -37,23 +52,24 @@ export class InviteLedger {
   }
 
   /** A fresh invite; the key is returned once and not kept (I1). */
-  mint(now: number): { inviteId: InviteId; key: Bytes; expiresInMs: number } {
+  mint(now: number, seat?: ObserverSeat): { inviteId: InviteId; key: Bytes; expiresInMs: number } {
     const key = this.#primitives.random(32);
     const credential = inviteCredential(this.#primitives, key);
     const inviteId = inviteIdFrom(credential.id);
-    this.#states.set(inviteId, { name: "minted", credential, expiresAt: now + this.#lifetimeMs });
+    const expiresAt = now + this.#lifetimeMs;
+    this.#states.set(inviteId, { name: "minted", credential, expiresAt, seat });
     return { inviteId, key, expiresInMs: this.#lifetimeMs };
   }
 
   /** A live invite of an earlier process. */
-  restore(inviteId: InviteId, credential: Credential, expiresAt: number): void {
-    this.#states.set(inviteId, { name: "minted", credential, expiresAt });
+  restore(inviteId: InviteId, { credential, expiresAt, seat }: LiveInvite): void {
+    this.#states.set(inviteId, { name: "minted", credential, expiresAt, seat });
   }
 
-  /** The secrets of a live invite, before anything is known of the asker. */
-  credential(inviteId: InviteId, now: number): Credential | undefined {
+  /** A live invite with its secrets, before anything is known of the asker. */
+  live(inviteId: InviteId, now: number): LiveInvite | undefined {
     const state = this.#current(inviteId, now);
-    return state?.name === "minted" || state?.name === "claimed" ? state.credential : undefined;
+    return state?.name === "minted" || state?.name === "claimed" ? state : undefined;
   }
 
   /** Takes the invite for one claim (I2): a second claimant is refused, the same one may come again (I3). */
@@ -61,14 +77,9 @@ export class InviteLedger {
     const state = this.#current(inviteId, now);
     if (state?.name !== "minted" && state?.name !== "claimed") return false;
     if (state.name === "claimed" && !equalBytes(state.claim, claim)) return false;
-    const { credential, expiresAt } = state;
-    this.#states.set(inviteId, {
-      name: "claimed",
-      credential,
-      expiresAt,
-      claim,
-      until: now + ROOM.claimHoldMs,
-    });
+    const { credential, expiresAt, seat } = state;
+    const until = now + ROOM.claimHoldMs;
+    this.#states.set(inviteId, { name: "claimed", credential, expiresAt, seat, claim, until });
     return true;
   }
 
@@ -84,7 +95,7 @@ export class InviteLedger {
   release(inviteId: InviteId, claim: Bytes): void {
     const state = this.#states.get(inviteId);
     if (state?.name !== "claimed" || !equalBytes(state.claim, claim)) return;
-    this.#states.set(inviteId, { name: "minted", credential: state.credential, expiresAt: state.expiresAt });
+    this.#states.set(inviteId, mintedAgain(state));
   }
 
   /** `false` when there is no pending invite with this id. */
@@ -100,7 +111,8 @@ export class InviteLedger {
     for (const inviteId of this.#states.keys()) {
       const state = this.#current(inviteId, now);
       if (state?.name !== "minted" && state?.name !== "claimed") continue;
-      pending.push({ inviteId, expiresInMs: state.expiresAt - now, claimed: state.name === "claimed" });
+      const { expiresAt, seat } = state;
+      pending.push({ inviteId, expiresInMs: expiresAt - now, claimed: state.name === "claimed", seat });
     }
     return pending;
   }
@@ -118,7 +130,7 @@ export class InviteLedger {
     if (state?.name !== "minted" && state?.name !== "claimed") return state;
     if (now >= state.expiresAt) return this.#end(inviteId, state.credential, "expired");
     if (state.name === "minted" || now < state.until) return state;
-    const minted = { name: "minted", credential: state.credential, expiresAt: state.expiresAt } as const;
+    const minted = mintedAgain(state);
     this.#states.set(inviteId, minted);
     return minted;
   }
@@ -129,4 +141,9 @@ export class InviteLedger {
     this.#states.set(inviteId, ended);
     return ended;
   }
+}
+
+/** Without its claim. */
+function mintedAgain({ credential, expiresAt, seat }: LiveInvite): { readonly name: "minted" } & LiveInvite {
+  return { name: "minted", credential, expiresAt, seat };
 }

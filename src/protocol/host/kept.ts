@@ -9,9 +9,11 @@ import { ROOM } from "../base/limits.ts";
 import { isGoal, isName } from "../base/text.ts";
 import { isOrigin } from "../handshake/invite-link.ts";
 import type { Credential } from "../handshake/keys.ts";
+import { OBSERVER_ROLES } from "../handshake/role.ts";
 import { SCHEMAS } from "../room/frames.ts";
 import type { SignerSecrets } from "../room/signer.ts";
 import { workContextSchema, type WorkContext } from "../room/work-context.ts";
+import type { LiveInvite } from "./invites.ts";
 import type { MemberSession, Seat } from "./member-sessions.ts";
 
 /** The changes of a host's room, as they are kept. The first is `begun`; the state is what comes of all of them in their order. */
@@ -33,7 +35,12 @@ const roomChange = z.discriminatedUnion("t", [
     inviteMs: ordinal,
     history: z.boolean(),
   }),
-  z.strictObject({ t: z.literal("invite"), credential, expiresAt: counter }),
+  z.strictObject({
+    t: z.literal("invite"),
+    credential,
+    expiresAt: counter,
+    seat: z.optional(z.strictObject({ role: z.enum(OBSERVER_ROLES), lifeMs: ordinal })),
+  }),
   z.strictObject({ t: z.literal("revoked"), id: bytesOf(INVITE_ID_BYTES) }),
   /** Somebody has come with an invite; the order has it next. */
   z.strictObject({
@@ -42,6 +49,8 @@ const roomChange = z.discriminatedUnion("t", [
     invite: bytesOf(INVITE_ID_BYTES),
     beginning: z.strictObject({ view, members: z.array(SCHEMAS.member) }),
     joinedAt: counter,
+    /** That of an observer; a member's stay is not bounded. */
+    expiresAt: z.optional(counter),
     safetyCode: z.string().check(z.maxLength(256)),
     credential,
   }),
@@ -73,12 +82,7 @@ export interface RoomBegun {
 
 /** What happened in it since. */
 export type RoomHappening =
-  | {
-      readonly t: "invite";
-      readonly inviteId: InviteId;
-      readonly credential: Credential;
-      readonly expiresAt: number;
-    }
+  | { readonly t: "invite"; readonly inviteId: InviteId; readonly live: LiveInvite }
   | { readonly t: "revoked"; readonly inviteId: InviteId }
   | { readonly t: "seat"; readonly seat: Seat }
   | { readonly t: "resumed"; readonly member: MemberId; readonly credential: Credential }
@@ -111,21 +115,22 @@ export class RoomKeeping {
     this.#keep("synced", { t: "begun", ...begun });
   }
 
-  invite(of: Credential, expiresAt: number): void {
-    this.#keep("synced", { t: "invite", credential: of, expiresAt });
+  invite({ credential: of, expiresAt, seat }: LiveInvite): void {
+    this.#keep("synced", { t: "invite", credential: of, expiresAt, seat });
   }
 
   revoked(invite: InviteId): void {
     this.#keep("written", { t: "revoked", id: bytesIn(invite) });
   }
 
-  seat({ member, invite, beginning, joinedAt, safetyCode, credential: of }: Seat): void {
+  seat({ member, invite, beginning, joinedAt, expiresAt, safetyCode, credential: of }: Seat): void {
     this.#keep("synced", {
       t: "seat",
       member,
       invite: bytesIn(invite),
       beginning: { view: beginning.view, members: [...beginning.members] },
       joinedAt,
+      ...(Number.isFinite(expiresAt) && { expiresAt }),
       safetyCode,
       credential: of,
     });
@@ -180,16 +185,16 @@ export function keptRoom(changes: readonly Bytes[]): { begun: RoomBegun; happene
         begun = header;
         break;
       case "invite": {
-        const { credential: of, expiresAt } = header;
-        happened.push({ t: "invite", inviteId: inviteIdFrom(of.id), credential: of, expiresAt });
+        const { t, credential: of, expiresAt, seat } = header;
+        happened.push({ t, inviteId: inviteIdFrom(of.id), live: { credential: of, expiresAt, seat } });
         break;
       }
       case "revoked":
         happened.push({ t: "revoked", inviteId: inviteIdFrom(header.id) });
         break;
       case "seat": {
-        const { t, invite, ...rest } = header;
-        happened.push({ t, seat: { ...rest, invite: inviteIdFrom(invite) } });
+        const { t, invite, expiresAt = Number.POSITIVE_INFINITY, ...rest } = header;
+        happened.push({ t, seat: { ...rest, expiresAt, invite: inviteIdFrom(invite) } });
         break;
       }
       case "got":

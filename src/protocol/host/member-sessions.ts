@@ -7,8 +7,9 @@ import type { Primitives } from "../base/primitives.ts";
 import { PeerLink } from "../link/peer-link.ts";
 import type { WireEffect } from "../link/wire.ts";
 import type { MemberRecord } from "../room/frames.ts";
+import type { ObserverRole } from "../handshake/role.ts";
 import type { Oversight } from "../room/oversight.ts";
-import type { Beginning } from "../room/order.ts";
+import { isObserver, type Beginning } from "../room/order.ts";
 import type { Congestion } from "../pressure/congestion.ts";
 import { RateLimiter } from "../pressure/rate-limiter.ts";
 
@@ -23,6 +24,8 @@ export interface MemberSession {
   readonly beginning: Beginning;
   /** The last place in the order before it came. */
   readonly joinedAt: number;
+  /** When the stay of an observer is over, in ms since the epoch (Q6); infinite for a member. */
+  readonly expiresAt: number;
   readonly safetyCode: string;
   /** Lets this member in once more; replaced by each handshake (K3). */
   credential: Credential;
@@ -43,7 +46,7 @@ export interface MemberSession {
 /** The part of a member's session that is there from its first moment on. */
 export type Seat = Pick<
   MemberSession,
-  "member" | "invite" | "beginning" | "joinedAt" | "safetyCode" | "credential"
+  "member" | "invite" | "beginning" | "joinedAt" | "expiresAt" | "safetyCode" | "credential"
 >;
 
 export function seatOf(
@@ -93,13 +96,20 @@ export class MemberSessions {
   readonly #connections = new Map<ConnectionId, MemberId>();
   /** Made anew when somebody comes or goes: it is looked at several times for every message. */
   #all: readonly MemberSession[] = [];
+  #members: readonly MemberSession[] = [];
 
-  get size(): number {
-    return this.#sessions.size;
-  }
-
+  /** Members and observers: everybody who is told what happens. */
   get all(): readonly MemberSession[] {
     return this.#all;
+  }
+
+  /** Members alone: those who speak, and for whom others wait (Q5). */
+  get members(): readonly MemberSession[] {
+    return this.#members;
+  }
+
+  get observers(): readonly MemberSession[] {
+    return this.#all.filter(({ member }) => isObserver(member));
   }
 
   of(id: MemberId): MemberSession | undefined {
@@ -116,16 +126,18 @@ export class MemberSessions {
   resumedBy(
     id: string,
     now: number,
-  ): { member: MemberId; credential: Credential; mayEnter: boolean } | undefined {
+  ):
+    | { member: MemberId; role: ObserverRole | undefined; credential: Credential; mayEnter: boolean }
+    | undefined {
     const session = this.all.find(({ credential }) => inviteIdFrom(credential.id) === id);
     if (session === undefined) return undefined;
     const { member, credential, rateLimiter } = session;
-    return { member: member.id, credential, mayEnter: !rateLimiter.isOverdrawn(now) };
+    return { member: member.id, role: member.role, credential, mayEnter: !rateLimiter.isOverdrawn(now) };
   }
 
   add(session: MemberSession): void {
     this.#sessions.set(session.member.id, session);
-    this.#all = [...this.#sessions.values()];
+    this.#changed();
   }
 
   /** The session has this connection from now on. */
@@ -140,6 +152,11 @@ export class MemberSessions {
 
   remove(session: MemberSession): void {
     this.#sessions.delete(session.member.id);
+    this.#changed();
+  }
+
+  #changed(): void {
     this.#all = [...this.#sessions.values()];
+    this.#members = this.#all.filter(({ member }) => !isObserver(member));
   }
 }

@@ -1,6 +1,6 @@
 import { equalBytes, wipe, type Bytes } from "../base/bytes.ts";
-import type { ConnectionId, InviteId, MemberId } from "../base/ids.ts";
-import { LINK } from "../base/limits.ts";
+import type { ConnectionId, MemberId } from "../base/ids.ts";
+import { LINK, ROOM } from "../base/limits.ts";
 import { isAssigned, uniqueName } from "../base/names.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { resumeCredential } from "../handshake/keys.ts";
@@ -14,8 +14,8 @@ import {
   type MemberRecord,
   type Welcome,
 } from "../room/frames.ts";
-import { memberIdOf, type RoomOrder } from "../room/order.ts";
-import type { AuthenticatedPeer } from "./admission.ts";
+import { isObserver, isObserverRecord, memberIdOf, type RoomOrder } from "../room/order.ts";
+import type { AuthenticatedPeer, Entitlement } from "./admission.ts";
 import type { InviteLedger } from "./invites.ts";
 import type { RoomKeeping } from "./kept.ts";
 import {
@@ -64,6 +64,8 @@ export class Membership {
       ? this.#admit(peer, entitlement, now)
       : this.#readmit(peer, entitlement.member, now);
     if (session === undefined) return false;
+    // Everybody is told of an observer before a byte goes to it (Q3): what is for itself waits for its WELCOME.
+    if (isNew) this.arrive(session, now);
     sessions.connected(session, connection);
     session.congestion?.away(false, now);
     emit({ type: "member", connection });
@@ -73,7 +75,6 @@ export class Membership {
     presence.tell(session, now);
     // Its answer tells how far the clocks differ.
     session.link.ask(now);
-    if (isNew) this.arrive(session, now);
     presence.changed(now);
     return true;
   }
@@ -119,17 +120,19 @@ export class Membership {
 
   tick(session: MemberSession, now: number): void {
     if (!session.link.tick(now)) this.drop(session, CLOSE_CODE.silent, now);
-    if (!isConnected(session) && now >= lostAt(session)) this.remove(session, "lost", now);
+    if (now >= session.expiresAt) this.remove(session, "expired", now);
+    else if (!isConnected(session) && now >= lostAt(session)) this.remove(session, "lost", now);
   }
 
   nextDeadline(session: MemberSession): number {
-    if (!isConnected(session)) return lostAt(session);
-    return session.link.nextDeadline() ?? Number.POSITIVE_INFINITY;
+    const { link, expiresAt } = session;
+    const next = isConnected(session) ? link.nextDeadline() : lostAt(session);
+    return Math.min(next ?? Number.POSITIVE_INFINITY, expiresAt);
   }
 
   /** Every place since its beginning is one frame to a member, so the number of the last one confirmed tells how far it came. */
   #missed({ member, beginning, link }: MemberSession): void {
-    if (link.confirmed === link.sent) return;
+    if (link.confirmed === link.sent || isObserver(member)) return;
     const afterSeq = beginning.view.seq + link.confirmed;
     this.#options.emit({ type: "missed", member: member.name, afterSeq });
   }
@@ -151,8 +154,11 @@ export class Membership {
   }
 
   #welcomeOf({ member, link, beginning }: MemberSession): Welcome {
+    const all = this.#options.welcome();
     return {
-      ...this.#options.welcome(),
+      ...all,
+      // An observer that begins with its arrival is told of nothing before it (Q6).
+      history: all.history && member.role !== "observer",
       addresses: [...this.#options.presence.addresses],
       self: member.id,
       name: member.name,
@@ -164,17 +170,23 @@ export class Membership {
 
   #admit(
     peer: AuthenticatedPeer,
-    invite: { inviteId: InviteId; claim: Bytes },
+    invite: Extract<Entitlement, { kind: "invite" }>,
     now: number,
   ): MemberSession | undefined {
     const { primitives, order, ledger, sequencer, keeping } = this.#options;
     const { key, box, proof, name: wanted, workContext, received } = peer.confirm;
     const id = memberIdOf(primitives, key);
+    const { seat } = invite;
     // Somebody who is or was here comes back by a resume, or not at all (O11).
     if (order.hasHad(id) || received !== 0 || !isAssigned(wanted)) return undefined;
+    if (seat !== undefined && !isObserverRecord({ name: wanted, workContext })) return undefined;
     if (!ledger.consume(invite.inviteId, invite.claim, now)) return undefined;
     const taken = order.members.map((one) => one.name);
-    const name = uniqueName(wanted, taken);
+    const name = uniqueName(
+      wanted,
+      taken,
+      seat === undefined ? ROOM.maxNameChars : ROOM.maxObserverNameChars,
+    );
     const member: MemberRecord = {
       id,
       name,
@@ -183,12 +195,17 @@ export class Membership {
       hash: peer.handshakeHash,
       proof,
       ...(workContext === undefined ? {} : { workContext }),
+      ...(seat === undefined ? {} : { role: seat.role }),
     };
-    const { beginning } = sequencer;
-    const joinedAt = order.view.seq;
-    const seat = seatOf(primitives, peer, { member, invite: invite.inviteId, beginning, joinedAt });
-    keeping.seat(seat);
-    return this.take(seat, now);
+    const place = seatOf(primitives, peer, {
+      member,
+      invite: invite.inviteId,
+      beginning: sequencer.beginningFor(member),
+      joinedAt: order.view.seq,
+      expiresAt: seat === undefined ? Number.POSITIVE_INFINITY : now + seat.lifeMs,
+    });
+    keeping.seat(place);
+    return this.take(place, now);
   }
 
   /** Gives a member a session, which is not connected. */

@@ -99,7 +99,7 @@ export class PresenceBoard {
   }
 
   ways(now: number): MemberWays[] {
-    return this.#options.sessions.all.map((session) => {
+    return this.#options.sessions.members.map((session) => {
       const { member, invite } = session;
       return { id: member.id, invite, ...this.#waysOf(session).state(now) };
     });
@@ -154,7 +154,7 @@ export class PresenceBoard {
 
   /** Something has changed. A note goes to everybody and holds everybody, so it goes out the more rarely, the more there are. */
   changed(now: number): void {
-    const earliest = this.#toldAt + LINK.presenceEveryMs * this.#options.sessions.size;
+    const earliest = this.#toldAt + LINK.presenceEveryMs * this.#options.sessions.all.length;
     this.#dueAt ??= Math.max(now + LINK.ackDelayMs, earliest);
     this.#options.emit({ type: "presence" });
   }

@@ -62,7 +62,7 @@ export class RoomReplay {
     const { ledger, membership, presence } = this.#options;
     switch (one.t) {
       case "invite":
-        return ledger.restore(one.inviteId, one.credential, one.expiresAt);
+        return ledger.restore(one.inviteId, one.live);
       case "revoked":
         ledger.revoke(one.inviteId, now);
         return;
@@ -115,7 +115,7 @@ export class RoomReplay {
     signer.continueAfter({ n: event.n, hash });
     sequencer.chat(event, body, { hash, source: { text } }, ts);
     sequencer.show(event, text);
-    const audience = sessions.all.filter(({ member }) => event.to?.includes(member.id) !== false);
+    const audience = sessions.members.filter(({ member }) => event.to?.includes(member.id) !== false);
     receipts.expect(order.view.seq, audience);
   }
 

@@ -21,14 +21,14 @@ import type { Chunk, StreamId } from "../record/chunk.ts";
 import type { Attestation } from "../room/audit-log.ts";
 import { CLOSE } from "../room/close-reasons.ts";
 import type { ChatEvent, EndCause } from "../room/frames.ts";
-import { NO_HASH, RoomOrder } from "../room/order.ts";
+import { isObserver, NO_HASH, RoomOrder } from "../room/order.ts";
 import { assertSayable, type OutgoingMessage, type Presence } from "../room/participant.ts";
 import { Signer } from "../room/signer.ts";
 import { Admission, type AuthenticatedPeer } from "./admission.ts";
 import { BackPressure } from "./back-pressure.ts";
 import { IdleClock } from "./idle.ts";
 import { Inbound } from "./inbound.ts";
-import { InviteLedger, type PendingInvite } from "./invites.ts";
+import { InviteLedger, type ObserverSeat, type PendingInvite } from "./invites.ts";
 import { keptRoom, RoomKeeping, type RoomBegun } from "./kept.ts";
 import { MemberSessions, isConnected } from "./member-sessions.ts";
 import { Membership } from "./membership.ts";
@@ -38,6 +38,7 @@ import { RoomReplay } from "./replay.ts";
 import type { RoomEffect, RoomInput, RoomOptions } from "./room-io.ts";
 import { Sequencer } from "./sequencer.ts";
 import { StreamRelay } from "./stream-relay.ts";
+import type { SignOff } from "../sign-off/sign-offs.ts";
 
 interface RestoreOptions extends Pick<RoomOptions, "mayEnter" | "keeper" | "keptForSec" | "rekey"> {
   readonly changes: readonly Bytes[];
@@ -227,6 +228,11 @@ export class Room {
     return this.#signer.attestation(this.self, this.#sequencer.log);
   }
 
+  /** The proposal that stands. */
+  get signOff(): SignOff | undefined {
+    return this.#sequencer.signOff;
+  }
+
   get ended(): EndCause | undefined {
     return this.#ended;
   }
@@ -296,18 +302,33 @@ export class Room {
 
   // --- what the host's own agent does ---
 
-  /** @throws {TunnelError} invite-limit: member sessions and pending invites together are bounded (I8), and members ever (O11) */
-  mint(now: number): { inviteId: InviteId; key: Bytes; expiresInMs: number } {
-    this.#assertOpen();
-    const pending = this.#ledger.pending(now).length;
-    const isFull = 1 + this.#sessions.size + pending >= ROOM.maxMembers;
-    if (isFull || this.#order.everybodySoFar + pending >= ROOM.maxMembersEver)
-      throw new TunnelError("invite-limit");
-    const minted = this.#ledger.mint(now);
-    const { inviteId, expiresInMs } = minted;
-    const credential = must(this.#ledger.credential(inviteId, now), "the credential of a new invite");
-    this.#keeping.invite(credential, now + expiresInMs);
+  /**
+   * @param seat of an observer; the invite makes a member where left out
+   * @throws {TunnelError} as {@link assertMintable}
+   */
+  mint(now: number, seat?: ObserverSeat): { inviteId: InviteId; key: Bytes; expiresInMs: number } {
+    this.assertMintable(1, now, seat);
+    const minted = this.#ledger.mint(now, seat);
+    this.#keeping.invite(must(this.#ledger.live(minted.inviteId, now), "a new invite"));
     return minted;
+  }
+
+  /**
+   * Whether so many invites could be minted now.
+   * @throws {TunnelError} tunnel-closed; invite-limit: member sessions and pending invites together are bounded (I8), and members
+   *   ever (O11); observer-limit, no-history (Q6)
+   */
+  assertMintable(count: number, now: number, seat?: ObserverSeat): void {
+    this.#assertOpen();
+    const pending = this.#ledger.pending(now);
+    const likewise = pending.filter((one) => (one.seat === undefined) === (seat === undefined)).length;
+    if (seat?.role === "observer-history" && !this.history) throw new TunnelError("no-history");
+    const { members, observers } = this.#sessions;
+    if (seat !== undefined && observers.length + likewise + count > ROOM.maxObservers)
+      throw new TunnelError("observer-limit");
+    const isFull = seat === undefined && 1 + members.length + likewise + count > ROOM.maxMembers;
+    if (isFull || this.#order.everybodySoFar + pending.length + count > ROOM.maxMembersEver)
+      throw new TunnelError("invite-limit");
   }
 
   revoke(inviteId: string, now: number): boolean {
@@ -327,10 +348,11 @@ export class Room {
    */
   say(outgoing: OutgoingMessage, now: number): number {
     this.#assertOpen();
-    if (this.#sessions.size === 0) throw new TunnelError("nobody-joined");
+    const { members } = this.#sessions;
+    if (members.length === 0) throw new TunnelError("nobody-joined");
     assertSayable(outgoing, this.#order, this.self);
     const { to, text } = outgoing;
-    const audience = this.#sessions.all.filter(({ member }) => to?.includes(member.id) !== false);
+    const audience = members.filter(({ member }) => to?.includes(member.id) !== false);
     this.#backPressure.assertRoom(this.self, audience, utf8Length(text), now);
     this.#idle.touch(now);
     this.#keeping.reserve("said", this.#signer.next);
@@ -442,10 +464,12 @@ export class Room {
     if (answer !== undefined) {
       if (this.#isAskedAbout(answer.peer)) return this.#postpone(answer.peer, connection, now);
       if (this.#membership.enter(answer.peer, connection, now)) {
+        const session = this.#sessions.at(connection);
         this.#backPressure.chargeConnection(connection, now);
         // A resume point confirms what an acknowledgement lost in the cut would have (D5).
-        this.#inbound.confirmed(this.#sessions.at(connection));
-        return this.#idle.touch(now);
+        this.#inbound.confirmed(session);
+        // Reading along keeps no room open (Q5).
+        return isObserver(session?.member) ? undefined : this.#idle.touch(now);
       }
       this.#admission.refused(answer.peer, now);
     }

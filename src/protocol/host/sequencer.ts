@@ -1,7 +1,14 @@
 import { digestsOf } from "../room/sealed-message.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { AuditLog, signedOf } from "../room/audit-log.ts";
-import { encodeHostFrame, type ChatEvent, type HostFrame, type SystemRoomEvent } from "../room/frames.ts";
+import {
+  encodeHostFrame,
+  type ChatEvent,
+  type HostFrame,
+  type MemberRecord,
+  type SystemRoomEvent,
+} from "../room/frames.ts";
+import type { SpokenEntry } from "../room/log.ts";
 import type { RoomOrder, Beginning } from "../room/order.ts";
 import { SpokenEntries, systemEvent } from "../room/participant.ts";
 import type { Primitives } from "../base/primitives.ts";
@@ -10,6 +17,7 @@ import type { RoomKeeping } from "./kept.ts";
 import type { RoomEffect } from "./room-io.ts";
 import type { MemberSession, MemberSessions } from "./member-sessions.ts";
 import type { Signer } from "../room/signer.ts";
+import type { SignOff } from "../sign-off/sign-offs.ts";
 
 export interface SequencerOptions {
   readonly primitives: Primitives;
@@ -28,16 +36,27 @@ export class Sequencer {
   readonly #options: SequencerOptions;
   /** The proof of the order to others. */
   readonly log: AuditLog;
-  readonly #spoken = new SpokenEntries();
+  readonly #spoken: SpokenEntries;
 
   constructor(options: SequencerOptions) {
     this.#options = options;
+    this.#spoken = new SpokenEntries(options.primitives);
     this.log = new AuditLog(this.#present);
   }
 
-  /** Where the part of the room begins that a new member is given. */
-  get beginning(): Beginning {
-    return this.#options.history ? this.log.past.beginning : this.#present;
+  /** Where the part of the room begins that somebody new is given. */
+  beginningFor(newcomer: MemberRecord): Beginning {
+    return this.#isGivenPast(newcomer) ? this.log.past.beginning : this.#present;
+  }
+
+  /** An observer may begin with its arrival although the room keeps a history (Q6). */
+  #isGivenPast({ role }: MemberRecord): boolean {
+    return this.#options.history && role !== "observer";
+  }
+
+  /** The proposal that stands. */
+  get signOff(): SignOff | undefined {
+    return this.#spoken.signOff;
   }
 
   get #present(): Beginning {
@@ -92,13 +111,18 @@ export class Sequencer {
     emit({ type: "entry", entry: { kind: "system", ...at, ...entry } });
   }
 
-  /** Shows the host's own agent the last message of the order; whether it could be shown. */
-  show(event: ChatEvent, text: string): boolean {
+  /** Shows the host's own agent the last message of the order; undefined where it could not be shown. */
+  show(event: ChatEvent, text: string): SpokenEntry | undefined {
     const { order, signer, emit } = this.#options;
     const said = { ...event, own: event.from === signer.id, text };
     const entry = this.#spoken.of({ seq: order.view.seq, ts: order.ts }, said, order);
     if (entry !== undefined) emit({ type: "entry", entry });
-    return entry !== undefined;
+    return entry;
+  }
+
+  /** The last message of the order is not for the host, or cannot be read by it. */
+  unread(): void {
+    this.#spoken.unread();
   }
 
   /** No time is before the last one, also where another process with another clock has given that. */
@@ -111,6 +135,7 @@ export class Sequencer {
 
   /** The time before it, for a member that has just come. */
   replay(session: MemberSession, now: number): void {
+    if (!this.#isGivenPast(session.member)) return;
     for (const payload of this.log.past.payloads) this.#deliver(session, payload, now);
   }
 

@@ -12,6 +12,7 @@ import type {
 } from "../link/stream-frames.ts";
 import { STREAM_PLACES, streamClass, type Arrival, type StreamClass } from "../link/streams.ts";
 import { chunkPrice, type Chunk, type StreamId } from "../record/chunk.ts";
+import { isObserver } from "../room/order.ts";
 import { isConnected, type MemberSession, type MemberSessions } from "./member-sessions.ts";
 
 /** One end of a stream as the host sees it: a member's, or the host's own where there is no session. */
@@ -114,7 +115,8 @@ export class StreamRelay {
   /** `undefined` while that member is not connected, or serves enough already. */
   open(request: StreamRequest, now: number): StreamId | undefined {
     const session = this.#options.sessions.of(request.who);
-    if (session?.link.mayOpen(streamClass(request.service)) !== true) return undefined;
+    if (session === undefined || isObserver(session.member)) return undefined;
+    if (!session.link.mayOpen(streamClass(request.service))) return undefined;
     const own = this.#newOwn();
     this.#connect(own, session, { ...request, who: this.#options.self }, now);
     return own.stream;
@@ -163,7 +165,9 @@ export class StreamRelay {
       return onEvent({ ...open, stream: own.stream, who });
     }
     const other = sessions.of(open.who);
-    if (other === undefined || other === session) return refuse(asking, "nobody", now);
+    // An observer is nobody to a stream (Q4).
+    if (other === undefined || other === session || isObserver(other.member))
+      return refuse(asking, "nobody", now);
     if (!isConnected(other)) return refuse(asking, "away", now);
     if (!this.#hasPlace(other.link, session, streamClass(open.service))) return refuse(asking, "busy", now);
     return this.#connect(asking, other, { ...open, who }, now);

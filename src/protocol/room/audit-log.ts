@@ -5,6 +5,7 @@ import type { MemberId, RoomId } from "../base/ids.ts";
 import { ROOM } from "../base/limits.ts";
 import type { SignedFields, Beginning } from "./order.ts";
 import { Transcript } from "./log.ts";
+import type { Statement } from "../sign-off/statement.ts";
 
 /** A message as it can be proved without its content: what its sender signed, and the signature (O3). */
 export type Signed = SignedFields & {
@@ -19,6 +20,9 @@ export type AuditEntry = { readonly seq: number; readonly ts: number; readonly c
   | { readonly kind: "event"; readonly event: SystemRoomEvent }
 );
 
+/** The public key of a person, and where it was made. */
+export type HumanKey = Pick<Statement, "made" | "key">;
+
 /** A participant's proof to others of the room it is in, or was. */
 export interface Attestation {
   readonly room: RoomId;
@@ -27,6 +31,8 @@ export interface Attestation {
   readonly log: AuditLog;
   /** This participant's own signature under the hash of a transcript. */
   attest(transcript: Bytes): Bytes;
+  /** This participant's word that a key is its person's, for the proposal of this digest (Z4). */
+  certify(digest: Bytes, key: HumanKey): Bytes;
 }
 
 /** The message of an event or a `say`, without what is only needed to open it. */

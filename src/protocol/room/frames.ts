@@ -17,6 +17,7 @@ import {
 } from "../base/header.ts";
 import { LINK, ROOM } from "../base/limits.ts";
 import { isOrigin } from "../handshake/invite-link.ts";
+import { OBSERVER_ROLES } from "../handshake/role.ts";
 import { isGoal, isName, isText } from "../base/text.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
 
@@ -55,6 +56,8 @@ const member = z.strictObject({
   hash,
   proof: bytesOf(64),
   workContext: z.optional(workContextSchema),
+  /** That of an observer (Q2); a member has none. */
+  role: z.optional(z.enum(OBSERVER_ROLES)),
 });
 
 /**
@@ -101,7 +104,7 @@ function isAddressed(message: {
   return to.length === (sealed?.wraps.length ?? 0) && isUnique(to);
 }
 
-export const LEAVE_CAUSES = ["left", "lost", "removed", "fell-behind"] as const;
+export const LEAVE_CAUSES = ["left", "lost", "removed", "fell-behind", "expired"] as const;
 export const END_CAUSES = ["closed", "idle", "host-stopped"] as const;
 
 const roomEvent = z.discriminatedUnion("kind", [
@@ -128,8 +131,9 @@ const memberFrame = z.discriminatedUnion("t", [
   z.strictObject({ t: z.literal("leave") }),
 ]);
 
+/** Members and observers. */
 const members = <Item extends z.core.$ZodType>(item: Item) =>
-  z.array(item).check(z.maxLength(ROOM.maxMembers));
+  z.array(item).check(z.maxLength(ROOM.maxMembers + ROOM.maxObservers));
 
 /** Origins at which the host can be reached at present, best first. */
 const addresses = z.array(z.string().check(z.refine(isOrigin))).check(z.maxLength(LINK.maxAddresses));

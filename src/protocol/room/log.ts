@@ -2,11 +2,14 @@ import { must } from "../../errors/must.ts";
 import type { Intent } from "./intent.ts";
 import type { WorkContext } from "./work-context.ts";
 import type { EndCause, LeaveCause } from "./frames.ts";
+import type { ObserverRole } from "../handshake/role.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { Bytes } from "../base/bytes.ts";
 import type { FileOffer } from "../files/offer.ts";
 import type { ServiceOffer } from "../services/offer.ts";
 import { ROOM } from "../base/limits.ts";
+import type { SignOff } from "../sign-off/sign-offs.ts";
+import type { Statement } from "../sign-off/statement.ts";
 
 interface EntryBase {
   readonly seq: number;
@@ -55,8 +58,30 @@ export interface WithdrawalEntry extends Spoken {
   readonly service: Bytes;
 }
 
-/** A message of a member: words, or an offer. */
-export type SpokenEntry = ChatEntry | FileEntry | ServiceEntry | WithdrawalEntry;
+/** An outcome that the persons of all members are asked to sign (PROTOCOL §9.2). */
+export interface ProposalEntry extends Spoken {
+  readonly kind: "proposal";
+  readonly outcome: string;
+  /** The content as it was signed: its one text. */
+  readonly source: string;
+  /** Undefined while it has no place in the room. */
+  readonly signOff: SignOff | undefined;
+}
+
+/** A member's person on a proposal. */
+export interface StatementEntry extends Spoken {
+  readonly kind: "statement";
+  readonly statement: Statement;
+  readonly source: string;
+  /** `late`: about another proposal than the one that stands, or not the first of its sender. `unsound`: it does not hold (Z5). */
+  readonly standing: "counts" | "late" | "unsound";
+  /** Names of those whose persons had not signed by then; none where all have. */
+  readonly missing: readonly string[];
+}
+
+/** A message of a member: words, an offer, or a step of signing off. */
+export type SpokenEntry =
+  ChatEntry | FileEntry | ServiceEntry | WithdrawalEntry | ProposalEntry | StatementEntry;
 
 /** Structured, never text: what a peer says can therefore never look like one (T3). */
 export type SystemEvent =
@@ -66,12 +91,15 @@ export type SystemEvent =
       readonly name: string;
       readonly lookAlike?: true;
       readonly workContext?: WorkContext | undefined;
+      /** It only reads along. */
+      readonly role?: ObserverRole | undefined;
     }
   | {
       readonly event: "left";
       readonly member: MemberId;
       readonly name: string;
       readonly lookAlike?: true;
+      readonly role?: ObserverRole | undefined;
       readonly cause: LeaveCause;
     }
   | { readonly event: "idle-warning"; readonly endsInMs: number }

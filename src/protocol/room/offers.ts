@@ -3,13 +3,16 @@ import type { MemberId } from "../base/ids.ts";
 import { ROOM } from "../base/limits.ts";
 import { decodeOffer, type FileOffer } from "../files/offer.ts";
 import { decodeServiceOffer, decodeWithdrawal, type ServiceOffer } from "../services/offer.ts";
+import { decodeProposal, decodeStatement, type Statement } from "../sign-off/statement.ts";
 
-/** The content of a message with `what: "file"`: an offer, or the end of one (B1, X1, X2). */
+/** The content of a message with `what: "file"`: an offer, the end of one, or a step of signing off (B1, X1, X2, Z1, Z3). */
 export type Offer =
   | { readonly kind: "file"; readonly offer: FileOffer }
   | { readonly kind: "service"; readonly offer: ServiceOffer }
   /** `service` is the id of the offer that ends. */
-  | { readonly kind: "withdrawal"; readonly service: Bytes };
+  | { readonly kind: "withdrawal"; readonly service: Bytes }
+  | { readonly kind: "proposal"; readonly outcome: string }
+  | { readonly kind: "statement"; readonly statement: Statement };
 
 /** `undefined` for a text that is none. */
 export function offerIn(text: string): Offer | undefined {
@@ -18,7 +21,26 @@ export function offerIn(text: string): Offer | undefined {
   const service = decodeServiceOffer(text);
   if (service !== undefined) return { kind: "service", offer: service };
   const withdrawn = decodeWithdrawal(text);
-  return withdrawn === undefined ? undefined : { kind: "withdrawal", service: withdrawn };
+  if (withdrawn !== undefined) return { kind: "withdrawal", service: withdrawn };
+  const outcome = decodeProposal(text);
+  if (outcome !== undefined) return { kind: "proposal", outcome };
+  const statement = decodeStatement(text);
+  return statement === undefined ? undefined : { kind: "statement", statement };
+}
+
+/** Names an offer in a line: by its name, its outcome, or not at all. */
+export function wordsOfOffer(offer: Offer): string {
+  switch (offer.kind) {
+    case "file":
+    case "service":
+      return offer.offer.name;
+    case "proposal":
+      return offer.outcome;
+    case "statement":
+      return offer.statement.reason ?? "";
+    case "withdrawal":
+      return "";
+  }
 }
 
 interface Known {
@@ -44,6 +66,7 @@ export class OfferIds {
       const known = this.#known.get(toBase64url(found.service));
       return known?.kind === "service" && known.from === from ? found : undefined;
     }
+    if (found.kind === "proposal" || found.kind === "statement") return found;
     const id = toBase64url(found.offer.id);
     if (this.#known.has(id)) return undefined;
     this.#known.set(id, { kind: found.kind, from });

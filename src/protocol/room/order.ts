@@ -14,6 +14,7 @@ import type {
 import { MEMBER_ID_BYTES, memberIdFrom, type MemberId, type RoomId } from "../base/ids.ts";
 import { ROOM } from "../base/limits.ts";
 import type { Primitives, SigningKeyPair } from "../base/primitives.ts";
+import type { ObserverRole } from "../handshake/role.ts";
 import { plainName, RESERVED_NAME } from "../base/names.ts";
 import { encodeUtf8 } from "../base/utf8.ts";
 
@@ -63,16 +64,21 @@ export function signedBytes(room: RoomId, from: MemberId, fields: SignedFields, 
   );
 }
 
-/** The bytes under the proof of a member's keys (H13): the room, the handshake in which they came, and both keys. */
-function memberBytes(room: RoomId, { hash, key, box }: Pick<MemberRecord, "hash" | "key" | "box">): Bytes {
-  return lengthPrefixed(ascii("tunnel-mcp/1 member"), ascii(room), hash, key, box);
+/** Keys as they came in a handshake, for a member or for an observer. */
+type Keys = Pick<MemberRecord, "hash" | "key" | "box"> & { readonly role?: ObserverRole | undefined };
+
+/**
+ * The bytes under the proof of a member's keys (H13): what they are for (Q1), the room, the handshake in which they came, and both keys.
+ */
+function memberBytes(room: RoomId, { hash, key, box, role }: Keys): Bytes {
+  return lengthPrefixed(ascii(`tunnel-mcp/1 ${role ?? "member"}`), ascii(room), hash, key, box);
 }
 
 /** Whether the owner of `key` has signed that it uses `box` beside it, in this room and this handshake (H13). */
 export function isProved(
   primitives: Primitives,
   room: RoomId,
-  member: Pick<MemberRecord, "hash" | "key" | "box" | "proof">,
+  member: Keys & Pick<MemberRecord, "proof">,
 ): boolean {
   return primitives.verifySignature(member.key, memberBytes(room, member), member.proof);
 }
@@ -115,8 +121,8 @@ export class SigningChain {
   }
 
   /** Proves this key, and `box` beside it, in the handshake that has this hash (H13). */
-  prove(hash: Bytes, box: Bytes): Bytes {
-    return this.#keys.sign(memberBytes(this.#room, { hash, key: this.publicKey, box }));
+  prove(hash: Bytes, box: Bytes, role?: ObserverRole): Bytes {
+    return this.#keys.sign(memberBytes(this.#room, { hash, key: this.publicKey, box, role }));
   }
 
   /** Number of the message that is signed next. */
@@ -143,6 +149,16 @@ export class SigningChain {
     this.#last = hash;
     return { fields: { ...fields, sig }, hash };
   }
+}
+
+/** Whether somebody in the roster only reads along (Q2). */
+export function isObserver(member: Pick<MemberRecord, "role"> | undefined): boolean {
+  return member?.role !== undefined;
+}
+
+/** An observer tells of no work context, and has a short name: so it fits beside everybody else into a WELCOME (Q2). */
+export function isObserverRecord({ name, workContext }: Pick<MemberRecord, "name" | "workContext">): boolean {
+  return workContext === undefined && Array.from(name).length <= ROOM.maxObserverNameChars;
 }
 
 function broken(detail: string): TunnelError {
@@ -204,7 +220,12 @@ export class RoomOrder {
    * @throws {TunnelError} order-broken
    */
   #admit(member: MemberRecord): void {
-    if (this.#roster.size >= ROOM.maxMembers) throw broken("more members than a room has");
+    const { role } = member;
+    const peers = [...this.#roster.values()].filter((other) => isObserver(other) === isObserver(member));
+    if (peers.length >= (role === undefined ? ROOM.maxMembers : ROOM.maxObservers))
+      throw broken("more members than a room has");
+    if (role !== undefined && (member.id === this.#host || !isObserverRecord(member)))
+      throw broken("an observer of another form");
     if (member.id !== memberIdOf(this.#primitives, member.key))
       throw broken("a member whose id is not its own");
     if (this.#had.has(member.id)) throw broken("a member that the room has had before");
@@ -233,6 +254,10 @@ export class RoomOrder {
     const [first, ...others] = start.members;
     if (first?.id !== host || others.length > 0) return false;
     return equalBytes(firstChain(primitives, room, first), start.view.chain);
+  }
+
+  get room(): RoomId {
+    return this.#room;
   }
 
   get view(): View {
@@ -288,6 +313,7 @@ export class RoomOrder {
   #verify(event: SignedFields & { from: MemberId; sig: Bytes }, digests: Digests): Bytes {
     const sender = this.#roster.get(event.from);
     if (sender === undefined) throw broken("a message from nobody");
+    this.#assertAmongMembers(event);
     const bytes = signedBytes(this.#room, event.from, event, digests);
     if (!this.#primitives.verifySignature(sender.key, bytes, event.sig))
       throw broken("a message its sender did not sign");
@@ -303,6 +329,12 @@ export class RoomOrder {
     if (known !== undefined && !equalBytes(known, event.view.chain))
       throw new TunnelError("host-equivocation");
     return this.#primitives.sha256(bytes);
+  }
+
+  /** Observers neither speak nor are spoken to (Q4). @throws {TunnelError} order-broken */
+  #assertAmongMembers({ from, to = [] }: Pick<ChatEvent, "from" | "to">): void {
+    if ([from, ...to].some((id) => isObserver(this.#roster.get(id))))
+      throw broken("a message of or for somebody who only reads along");
   }
 
   /** Takes a verified message, or this participant's own, into the order. */

@@ -1,6 +1,6 @@
 import { must } from "../../errors/must.ts";
 import { openSealed, sealTo } from "./sealed-message.ts";
-import type { Attestation, AuditLog } from "./audit-log.ts";
+import type { Attestation, AuditLog, HumanKey } from "./audit-log.ts";
 import { ascii, lengthPrefixed, type Bytes } from "../base/bytes.ts";
 import type { ChatEvent, MemberRecord, SayFrame, View } from "./frames.ts";
 import type { MemberId, RoomId } from "../base/ids.ts";
@@ -8,7 +8,9 @@ import { SigningChain, type LastMessage } from "./order.ts";
 import type { OutgoingMessage } from "./participant.ts";
 import type { DhKeyPair, Primitives, SigningKeyPair } from "../base/primitives.ts";
 import { isText } from "../base/text.ts";
+import { certificateBytes } from "../sign-off/signed-bytes.ts";
 import { decodeUtf8, encodeUtf8 } from "../base/utf8.ts";
+import type { ObserverRole } from "../handshake/role.ts";
 
 /** A message of this participant, ready for the wire. */
 export interface SignedMessage {
@@ -79,9 +81,9 @@ export class Signer {
     return this.#box.publicKey;
   }
 
-  /** The proof of both keys in the handshake that has this hash (H13). */
-  prove(hash: Bytes): Bytes {
-    return this.#chain.prove(hash, this.box);
+  /** The proof of both keys in the handshake that has this hash (H13), for a member or for an observer (Q1). */
+  prove(hash: Bytes, role?: ObserverRole): Bytes {
+    return this.#chain.prove(hash, this.box, role);
   }
 
   /** Signs a message and, where it is for some only, seals it; `roster` knows everybody in `to`. */
@@ -107,7 +109,9 @@ export class Signer {
   /** This participant's proof of the room to others; it signs transcripts with the key of its messages (J2). */
   attestation(host: MemberId, log: AuditLog): Attestation {
     const attest = (transcript: Bytes): Bytes => this.#keys.sign(attestedBytes(transcript));
-    return { room: this.#room, host, self: this.id, log, attest };
+    const certify = (digest: Bytes, human: HumanKey): Bytes =>
+      this.#keys.sign(certificateBytes(digest, this.id, human));
+    return { room: this.#room, host, self: this.id, log, attest, certify };
   }
 
   /** The text of a message that is sealed to some; `undefined` when not to this participant, or not properly. */

@@ -1,4 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import * as z from "zod/mini";
 import type { Access, FailureCode } from "./routes.ts";
 
 /** Who asks: the operator, who sees all, or the holder of a token of the relay, who sees what was opened with it. */
@@ -6,6 +7,21 @@ export type Caller =
   | { readonly kind: "operator" }
   | { readonly kind: "tenant"; readonly tokenId: string }
   | { readonly kind: "anybody" };
+
+const caller = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("operator") }),
+  z.object({ kind: z.literal("tenant"), tokenId: z.string() }),
+]);
+
+/** The caller who has asked at another node of the cluster. */
+export function parseCaller(text: string): Caller | undefined {
+  try {
+    return caller.safeParse(JSON.parse(text)).data;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
 
 export interface CallersOptions {
   /** Of the operator; undefined where there is none, and then only what is open is answered. */

@@ -1,5 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { KINDS, type ClaimKind } from "../../uplink/messages.ts";
+import { unlessAway } from "../cluster/engine.ts";
+import type { NodeFacts } from "../cluster/entries.ts";
 import type { RelayEvent } from "../events.ts";
 import type { Host } from "../hosts/host.ts";
 import type { Relay } from "../node/relay.ts";
@@ -43,6 +45,7 @@ export class Metrics {
     this.#gaugeOfHosts("tunnels", "Open tunnels", relay, () => 1);
     const visitors = "Guests, requests and connections at this moment";
     this.#gaugeOfHosts("visitors", visitors, relay, ({ visits }) => visits.total);
+    this.#gaugesOfCluster(relay);
     const info = new Gauge({
       name: `${PREFIX}info`,
       help: "1, with the version",
@@ -114,6 +117,33 @@ export class Metrics {
       },
     });
     this.#registry.registerMetric(gauge);
+  }
+
+  /** As the nodes tell of themselves; nothing is shown while the engine is away. */
+  #gaugesOfCluster({ cluster }: Relay): void {
+    if (cluster === undefined) return;
+    const all = async (): Promise<readonly NodeFacts[] | undefined> =>
+      (await unlessAway(cluster.nodes.all()))?.map(({ facts }) => facts);
+    const sum = (name: string, help: string, of: (facts: NodeFacts) => number): void => {
+      const gauge: Gauge = new Gauge({
+        name: `${PREFIX}cluster_${name}`,
+        help,
+        registers: [],
+        async collect() {
+          const facts = await all();
+          if (facts === undefined) gauge.remove();
+          else gauge.set(facts.reduce((total, one) => total + of(one), 0));
+        },
+      });
+      this.#registry.registerMetric(gauge);
+    };
+    sum("nodes", "Nodes of the cluster that are there", () => 1);
+    sum("tunnels", "Open tunnels of all nodes", ({ hosts }) => hosts);
+    sum(
+      "connections",
+      "Open connections at the public listeners of all nodes",
+      ({ connections }) => connections,
+    );
   }
 
   #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Tally<Label> {

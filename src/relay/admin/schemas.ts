@@ -50,6 +50,21 @@ export const status = z
     visitors: count.check(z.describe("guests, requests and connections at this moment")),
     held: count.check(z.describe("visitors that wait for a host that is away")),
     connections: count.check(z.describe("open connections of any kind at the public listener")),
+    nodes: z
+      .nullable(
+        z.array(
+          z.object({
+            node: z.string(),
+            address: z.nullable(z.string()).check(z.describe("for other nodes")),
+            leaving: z.boolean(),
+            tunnels: count,
+            connections: count,
+          }),
+        ),
+      )
+      .check(
+        z.describe("all that are there, of a cluster; null for a single node, and where the engine is away"),
+      ),
   })
   .check(z.meta({ id: "Status" }));
 

@@ -1,4 +1,5 @@
 import type { TokenEntry } from "../auth/tokens.ts";
+import { unlessAway } from "../cluster/engine.ts";
 import type { Host } from "../hosts/host.ts";
 import type { Relay } from "../node/relay.ts";
 import type { EndedTunnel } from "../records/ended-tunnel.ts";
@@ -14,10 +15,23 @@ export function readinessOf({ isReady, context }: Relay): Readiness {
   return { ready: false, reason: context.claims.state === "away" ? "claims-away" : "draining" };
 }
 
-export function statusOf(
+/** Counted over the whole cluster. */
+async function nodesOf({ cluster }: Relay): Promise<Status["nodes"]> {
+  const all = cluster === undefined ? undefined : await unlessAway(cluster.nodes.all());
+  if (all === undefined) return null;
+  return all.map(({ node, facts: { address, isLeaving, hosts, connections } }) => ({
+    node,
+    address: address ?? null,
+    leaving: isLeaving,
+    tunnels: hosts,
+    connections,
+  }));
+}
+
+export async function statusOf(
   relay: Relay,
   about: { readonly version: string; readonly auth: Status["auth"]; readonly startedAt: number },
-): Status {
+): Promise<Status> {
   const { context, hosts, arrivals, connections } = relay;
   const all = hosts.all;
   const of = (kind: string): number => all.filter(({ facts }) => facts.kind === kind).length;
@@ -34,6 +48,7 @@ export function statusOf(
     visitors: all.reduce((sum, { visits }) => sum + visits.total, 0),
     held: arrivals.held,
     connections,
+    nodes: await nodesOf(relay),
   };
 }
 

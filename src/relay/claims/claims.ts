@@ -32,6 +32,8 @@ export type ClaimEvent =
   | { readonly type: "claimed"; readonly claim: Claim }
   /** The host is away, and may come back. */
   | { readonly type: "away"; readonly claim: Claim }
+  /** The register knows nothing of what its node holds: the host has to claim it anew. */
+  | { readonly type: "lost"; readonly claim: ClaimName; readonly epoch: number }
   /** Given up on purpose. */
   | { readonly type: "released"; readonly claim: ClaimName; readonly epoch: number };
 
@@ -72,8 +74,15 @@ export interface Claims {
    * @returns whether the epoch was still the newest
    */
   release(name: ClaimName, epoch: number, how: "away" | "done"): Promise<boolean>;
-  /** Undefined for a name that nobody has claimed, or that was released. */
+  /**
+   * Undefined for a name that nobody has claimed, or that was released. The node may have been found a while ago.
+   * @throws {Error} nothing is known of the name, and the register is away
+   */
   find(name: ClaimName): Promise<Claim | undefined>;
+  /** The same as far as it is known at this moment. */
+  findNow(name: ClaimName): Claim | undefined;
+  /** The node that was found does not serve the name: the next look is a new one. */
+  forget(name: ClaimName): void;
   /** Changes by any node, this one's included. The returned function ends it. */
   watch(listener: (event: ClaimEvent) => void): () => void;
   /** @returns whether the node was there to hear it */
@@ -81,6 +90,8 @@ export interface Claims {
   onTold(listener: (message: NodeMessage) => void): () => void;
   /** `away`: no new claims, and only what is known already can be found. */
   readonly state: "ready" | "away";
+  /** Whether what this node holds is its own beyond doubt: else another one may hold it by now, and it leads nobody to its hosts. */
+  readonly isProven: boolean;
   close(): Promise<void>;
 }
 

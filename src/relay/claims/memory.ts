@@ -39,6 +39,7 @@ interface MemoryClaimsLimits {
 /** The register of a single node. */
 export class MemoryClaims implements Claims {
   readonly state = "ready";
+  readonly isProven = true;
   readonly #options: MemoryClaimsOptions;
   readonly #entries = new Map<string, Entry>();
   /** Those without a host, oldest first. */
@@ -116,6 +117,9 @@ export class MemoryClaims implements Claims {
   async find(name: ClaimName): Promise<Claim | undefined> {
     return this.findNow(name);
   }
+
+  /** It is always a new look. */
+  forget(): void {}
 
   /** The same at once, where there is nothing to ask. */
   findNow(name: ClaimName): Claim | undefined {

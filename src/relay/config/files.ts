@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { contextOf } from "../front/certificates.ts";
 import { parseTokens, type TokenEntry } from "../auth/tokens.ts";
+import { NODE_TLS_FILES, nodeTls } from "../cluster/peers/node-tls.ts";
 import { variableOf, type OptionName, type RelayConfig } from "./options.ts";
 
 /** What the files that the options name hold; read at the start and again on SIGHUP. */
@@ -58,20 +59,9 @@ export function readFiles(
       .map((line) => line.replace(/#.*$/, "").trim().toLowerCase())
       .filter((line) => line !== ""),
   );
-  const [cert, key] = [config["tls-cert"], config["tls-key"]];
-  if (
-    cert !== undefined &&
-    key !== undefined &&
-    text("tls-cert", cert) !== undefined &&
-    text("tls-key", key) !== undefined
-  ) {
-    try {
-      contextOf({ cert, key });
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      problems.push(`${where("tls-cert")} and ${where("tls-key")} are no certificate with its key`);
-    }
-  }
+  if (text("tls-cert", config["tls-cert"]) !== undefined && text("tls-key", config["tls-key"]) !== undefined)
+    problems.push(...certificateProblems(config, where));
+  problems.push(...nodeTlsProblems(config, where));
   const adminToken =
     secret("admin-token-file", config["admin-token-file"], ADMIN_CHARS) ?? typed("admin-token", ADMIN_CHARS);
   const authSecret =
@@ -85,15 +75,56 @@ export function readFiles(
 const ADMIN_CHARS = 16;
 const SECRET_CHARS = 8;
 
+/** Problems of certificates whose files can be read. */
+function certificateProblems(config: RelayConfig, where: Where): readonly string[] {
+  const { "tls-cert": cert, "tls-key": key } = config;
+  if (cert === undefined || key === undefined || isRight(() => contextOf({ cert, key }))) return [];
+  return [`${where("tls-cert")} and ${where("tls-key")} are no certificate with its key`];
+}
+
+function nodeTlsProblems({ "node-tls": folder }: RelayConfig, where: Where): readonly string[] {
+  if (folder === undefined || isRight(() => nodeTls(folder))) return [];
+  return [`${where("node-tls")}: ${folder} must hold ${Object.values(NODE_TLS_FILES).join(", ")}`];
+}
+
+function isRight(look: () => unknown): boolean {
+  try {
+    look();
+    return true;
+  } catch (error) {
+    if (error instanceof Error) return false;
+    throw error;
+  }
+}
+
 const isSecret = (word: string, min: number): boolean =>
   /^[\x21-\x7e]+$/.test(word) && word.length >= min && word.length <= 512;
+
+type Rule = readonly [isBroken: boolean, text: string];
+
+function clusterRules(config: RelayConfig, where: Where): readonly Rule[] {
+  const has = (name: OptionName): boolean => config[name] !== undefined;
+  const isLoopback = /^(?:127\.|::1$)/.test(config["node-address"]?.host ?? "");
+  return [
+    [
+      has("cluster") !== has("node-address"),
+      `${where("cluster")} and ${where("node-address")}: both are needed, or none`,
+    ],
+    [has("node-tls") && !has("cluster"), `${where("node-tls")} needs --cluster`],
+    [
+      has("node-address") && !has("node-tls") && !isLoopback,
+      `${where("node-address")} needs --node-tls, except on loopback`,
+    ],
+    [has("cluster") && has("tcp-ports"), `${where("tcp-ports")}: TCP services are for a single node`],
+  ];
+}
 
 /** Options that do not go together, as sentences. */
 export function conflicts(config: RelayConfig, where: Where = asFlag): readonly string[] {
   const has = (name: OptionName): boolean => config[name] !== undefined;
   const isLoopback = /^(?:127\.|::1$)/.test(config.listen.host);
   const hasAuth = has("token-file") || has("auth-url");
-  const rules: readonly (readonly [isBroken: boolean, text: string])[] = [
+  const rules: readonly Rule[] = [
     [
       has("token-file") && has("auth-url"),
       `${where("token-file")} and ${where("auth-url")}: only one is possible`,
@@ -110,6 +141,7 @@ export function conflicts(config: RelayConfig, where: Where = asFlag): readonly 
       config["allow-open-http"] && (hasAuth || !isLoopback),
       `${where("allow-open-http")} is for a demo without tokens that listens on loopback alone`,
     ],
+    ...clusterRules(config, where),
     [has("tcp-ports") && !hasAuth, `${where("tcp-ports")} needs tokens: --token-file or --auth-url`],
     [
       config["proxy-protocol"] && config["trusted-proxy"].length === 0,

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import path from "node:path";
+import { parseServers, type ClusterServers } from "../cluster/nats/servers.ts";
 import { trustedProxies } from "../front/sources.ts";
 
 /** How the text of an option becomes its value. */
@@ -30,6 +31,27 @@ export const LISTEN: OptionKind<Listen> = {
     if (host === "localhost") return { host: "127.0.0.1", port };
     return isIP(host) === 0 ? undefined : { host, port };
   },
+};
+
+/** Where other nodes find one: an address of its own, since all of them would take nobody there. */
+export const NODE_ADDRESS: OptionKind<Listen> = {
+  accepted: "HOST:PORT at which other nodes reach this one, such as 10.0.0.7:7400 or relay-1:7400",
+  parse(text) {
+    const [, bracketed, bare, digits = ""] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+    const port = Number(digits);
+    const host = bracketed ?? bare?.toLowerCase();
+    if (host === undefined || port > 65_535) return undefined;
+    if (isIP(host) !== 0) return /^(?:0\.0\.0\.0|[0:]+)$/.test(host) ? undefined : { host, port };
+    return bracketed === undefined && /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/.test(host)
+      ? { host: host === "localhost" ? "127.0.0.1" : host, port }
+      : undefined;
+  },
+};
+
+export const CLUSTER_SERVERS: OptionKind<ClusterServers> = {
+  accepted: "nats://HOST:PORT of each server with commas between them, or tls:// of all",
+  isList: true,
+  parse: parseServers,
 };
 
 export const SWITCH: OptionKind<boolean> = {

@@ -1,9 +1,11 @@
 import { RELAY_LIMITS } from "../limits/limits.ts";
 import {
+  CLUSTER_SERVERS,
   count,
   DOMAIN,
   HTTP_URL,
   LISTEN,
+  NODE_ADDRESS,
   PATH,
   PORTS,
   RANGES,
@@ -56,6 +58,18 @@ export const RELAY_OPTIONS = {
   "admin-token-file": maybe(PATH, "file that holds it"),
   domain: maybe(DOMAIN, "HTTP services are at NAME.DOMAIN; localhost where it listens on loopback alone"),
   state: maybe(PATH, "folder in which names are kept; without it they are forgotten"),
+  cluster: maybe(
+    CLUSTER_SERVERS,
+    "servers of NATS with JetStream that keep the names of many nodes; a login stands before the first host, and then RELAY_CLUSTER is the place for it",
+  ),
+  "node-address": maybe(
+    NODE_ADDRESS,
+    "with cluster: where this node listens for other nodes, and for them alone",
+  ),
+  "node-tls": maybe(
+    PATH,
+    "folder with ca.pem, node.pem and node-key.pem, for connections between nodes; needed where they are not on loopback",
+  ),
   "token-file": maybe(
     PATH,
     "file of tokens (tunnel-mcp relay token create); without it and without auth-url rooms are open to all",

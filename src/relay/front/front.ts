@@ -60,7 +60,7 @@ export class Front {
     ...LINE_OPTIONS,
   });
   readonly #sockets = new Set<Socket>();
-  readonly #perSource = new Counts();
+  readonly perSource = new Counts();
   /** What Node's server does with a connection. */
   readonly #serve: readonly Function[];
   #isLeaving = false;
@@ -150,7 +150,7 @@ export class Front {
   }
 
   #counted(socket: Socket, source: string): void {
-    const free = this.#perSource.take(sourceOf(source), this.#options.context.limits.connectionsPerSource);
+    const free = this.perSource.take(sourceOf(source), this.#options.context.limits.connectionsPerSource);
     if (free === undefined) return void socket.destroy();
     socket.once("close", free);
     this.#secure(socket, source === socket.remoteAddress ? undefined : source);
@@ -192,8 +192,36 @@ export class Front {
     services.request(asked.name, request, response, source, expectsContinue);
   }
 
+  /** A host has come for a guest, to any node. */
+  #fetched(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const { context, fetches } = this.#options;
+    const { elsewhere } = context;
+    const ticket = (request.url ?? "").slice(UPLINK.guestPath.length);
+    const node = nodeOf(ticket);
+    if (elsewhere === undefined || node === context.node || !/^[A-Za-z0-9]{1,64}$/.test(node))
+      return fetches.fetched(request, socket, head);
+    socket.pause();
+    void this.#handOn(node, ticket, { request, socket, head });
+  }
+
+  /** To the node that has asked the host to come. */
+  async #handOn(
+    node: string,
+    ticket: string,
+    {
+      request,
+      socket,
+      head,
+    }: { readonly request: IncomingMessage; readonly socket: Socket; readonly head: Buffer },
+  ): Promise<void> {
+    const { context, door } = this.#options;
+    const connection = await context.elsewhere?.reachTicket(node, ticket);
+    if (connection === undefined) refuse(socket, 404);
+    else door.passOn(connection, request, socket, head, undefined);
+  }
+
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const { context, door, fetches, registrar, services, isTrusted } = this.#options;
+    const { context, door, registrar, services, isTrusted } = this.#options;
     const authority = single(request.rawHeaders, "host");
     const asked = askedFor(authority, context.domain);
     if (asked.kind === "none" || authority === undefined) return refuse(socket, 400);
@@ -201,7 +229,7 @@ export class Front {
     if (asked.kind === "service") return services.upgrade(asked.name, request, socket, head, source);
     if (this.#isLeaving && !isFetch(request)) return refuse(socket, 503, 1);
     if (request.method !== "GET") return refuse(socket, 405);
-    if (isFetch(request)) return fetches.fetched(request, socket, head);
+    if (isFetch(request)) return this.#fetched(request, socket, head);
     if (request.url !== UPLINK.hostPath) return door.visit(request, socket, head, source);
     // A page in a browser has no business here, whoever is signed in behind it.
     if (request.headers.origin !== undefined) return refuse(socket, 403);
@@ -211,6 +239,9 @@ export class Front {
     );
   }
 }
+
+/** The node of a ticket: NODE.RANDOM. */
+const nodeOf = (ticket: string): string => ticket.slice(0, Math.max(0, ticket.indexOf(".")));
 
 const isFetch = ({ url }: IncomingMessage): boolean => url?.startsWith(UPLINK.guestPath) === true;
 

@@ -10,6 +10,9 @@ function comesBack(end: HostEnd): boolean {
   return end === "cut" || (end !== "released" && REASONS[end] === CLOSE.tryLater);
 }
 
+/** A host whose claim is lost comes back after this, in ms. */
+const LOST_MS = 200;
+
 /** The hosts that are registered at this node. */
 export class Hosts {
   readonly perToken = new Counts();
@@ -25,9 +28,12 @@ export class Hosts {
     this.#context = context;
     this.#stops = [
       context.claims.watch((event) => {
-        if (event.type !== "claimed") return;
+        if (event.type !== "claimed" && event.type !== "lost") return;
         const host = this.#hosts.get(claimId(event.claim));
-        if (host !== undefined && host.facts.epoch < event.claim.epoch) host.close("evicted");
+        if (host === undefined) return;
+        if (event.type === "lost" && host.facts.epoch === event.epoch)
+          host.close("claims-unavailable", LOST_MS);
+        if (event.type === "claimed" && host.facts.epoch < event.claim.epoch) host.close("evicted");
       }),
       context.claims.onTold((message) => {
         const host = this.#hosts.get(claimId(message.claim));

@@ -36,7 +36,8 @@ export class Registrar {
   readonly #hosts: Hosts;
   readonly #ports: PortKeeper | undefined;
   readonly #tcpHost: string | undefined;
-  readonly #pace: Pace;
+  /** Attempts of each source. */
+  readonly pace: Pace;
   #waiting = 0;
   #isClosed = false;
 
@@ -52,7 +53,7 @@ export class Registrar {
     this.#hosts = hosts;
     this.#ports = ports;
     this.#tcpHost = tcpHost;
-    this.#pace = new Pace(limits.registrationsPerMinute, () => clock.now());
+    this.pace = new Pace(limits.registrationsPerMinute, () => clock.now());
   }
 
   /** From now on nobody registers. */
@@ -110,7 +111,7 @@ export class Registrar {
       state = "over";
       stopWaiting();
       const isLate = REASONS[reason] === CLOSE.tryLater;
-      const waitMs = reason === "going-away" ? SUCCESSOR_MS : LATER_MS;
+      const waitMs = reason === "going-away" ? SUCCESSOR_MS : this.#laterMs(reason);
       line.close(REASONS[reason], reasonText(reason, isLate ? waitMs : undefined, text));
       clock.after(CLOSING_MS, () => line.terminate());
       host?.close(reason);
@@ -119,9 +120,13 @@ export class Registrar {
     };
     const cancel = clock.after(UPLINK.registerMs, () => refuse("too-slow"));
     if (this.#isClosed) return refuse("going-away");
-    if (this.#waiting > limits.unregistered || !this.#pace.admits(applicant.source))
-      return refuse("too-many");
+    if (this.#waiting > limits.unregistered || !this.pace.admits(applicant.source)) return refuse("too-many");
     line.send({ type: "hello", versions: [UPLINK.version], nonce });
+  }
+
+  #laterMs(reason: Reason): number {
+    const isElsewhere = reason === "claims-unavailable" && this.#context.elsewhere !== undefined;
+    return isElsewhere ? ELSEWHERE_MS : LATER_MS;
   }
 
   /** A host cannot fetch a guest. Set by whoever has the guests. */
@@ -236,5 +241,7 @@ const UNCLAIMED = {
 } as const satisfies Record<Exclude<ClaimOutcome["kind"], "claimed">, Reason>;
 const CLOSING_MS = 2_000;
 const LATER_MS = 10_000;
+/** The same address leads to other nodes, and the next one may be able to do it. */
+const ELSEWHERE_MS = 300;
 /** Until another relay answers at the address of one that ends. */
 const SUCCESSOR_MS = 2_000;

@@ -1,5 +1,6 @@
 import {
   request as requestOver,
+  type Agent,
   type ClientRequest,
   type IncomingMessage,
   type ServerResponse,
@@ -17,7 +18,6 @@ import type { Throttle } from "../../uplink/line/splice.ts";
 import type { VisitEnd } from "../events.ts";
 import { ANSWERS } from "./answers.ts";
 import { fieldsForVisitor } from "./fields.ts";
-import type { HostPool } from "./pool.ts";
 
 interface ForwardLimits {
   /** Of one body; 0 is no limit. */
@@ -33,7 +33,8 @@ export interface ForwardOptions {
   readonly target: string;
   readonly fields: readonly string[];
   readonly body: IncomingBody;
-  readonly pool: HostPool;
+  /** Connections to the host, or to its node. */
+  readonly pool: Agent;
   readonly clock: Clock;
   readonly limits: ForwardLimits;
   readonly throttle: Throttle | undefined;

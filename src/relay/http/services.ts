@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Agent, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { fieldLines } from "../../expose/gateway/outgoing/field-lines.ts";
 import { lastWord, lingerOver } from "../../expose/gateway/lingering.ts";
@@ -13,13 +13,28 @@ import type { Arrivals, Found } from "../hosts/arrivals.ts";
 import type { Fetches } from "../hosts/fetches.ts";
 import type { Host } from "../hosts/host.ts";
 import { splice } from "../../uplink/line/splice.ts";
+import { passOn } from "../traffic/pass-on.ts";
 import { ANSWERS } from "./answers.ts";
 import { fieldsForHost } from "./fields.ts";
-import { Forward } from "./forward.ts";
+import { Forward, type ForwardOptions } from "./forward.ts";
 import { interstitial } from "./interstitial.ts";
+import { NodePools } from "./node-pool.ts";
 import { HostPool } from "./pool.ts";
 
 type Good = Extract<Checked, { kind: "good" }>;
+
+/** A request that keeps to the rules. */
+interface Asked {
+  readonly visit: Visit;
+  readonly response: ServerResponse;
+  readonly good: Good;
+  readonly expectsContinue: boolean;
+}
+
+/** The way on for a request; `host` where it is at this node. */
+type Way = Pick<ForwardOptions, "pool" | "limits" | "throttle" | "onEnd"> & {
+  readonly host: Host | undefined;
+};
 
 /** One visitor's business with a service. */
 interface Visit {
@@ -30,6 +45,8 @@ interface Visit {
 }
 
 const LINGER_MS = 5_000;
+/** The other node holds a visitor for a while, and answers first. */
+const NODE_MS = 10_000;
 
 /** HTTP services at NAME.DOMAIN: each request goes to the host of its own name, whatever connection it has come by. */
 export class Services implements ServiceDoor {
@@ -38,6 +55,7 @@ export class Services implements ServiceDoor {
   readonly #fetches: Fetches;
   readonly #pseudonym: string;
   readonly #pools = new WeakMap<Host, HostPool>();
+  readonly #nodePools: NodePools | undefined;
   readonly #open = new Set<() => void>();
 
   constructor(context: RelayContext, arrivals: Arrivals, fetches: Fetches) {
@@ -45,6 +63,8 @@ export class Services implements ServiceDoor {
     this.#context = context;
     this.#arrivals = arrivals;
     this.#pseudonym = `relay-${context.node}`;
+    const { elsewhere, claims } = context;
+    this.#nodePools = elsewhere === undefined ? undefined : new NodePools(elsewhere, claims);
   }
 
   /** Requests and sockets under way. */
@@ -54,6 +74,7 @@ export class Services implements ServiceDoor {
 
   close(): void {
     for (const cut of this.#open) cut();
+    this.#nodePools?.close();
   }
 
   request(
@@ -72,10 +93,19 @@ export class Services implements ServiceDoor {
     const checked = checkRequest(request);
     if (checked.kind === "refused") return refuse(checked.answer, "refused", checked.closes);
     if (hasPassed(request.rawHeaders, this.#pseudonym)) return refuse(ANSWERS.loop, "refused");
+    const asked = { visit, response, good: checked, expectsContinue };
+    const pool = this.#openPool(name);
+    if (pool !== undefined) return this.#toNode(asked, pool);
     const left = new AbortController();
     response.once("close", () => left.abort());
     this.#find(visit, left.signal, (found) => {
-      if (left.signal.aborted) return;
+      if (left.signal.aborted)
+        return found.kind === "elsewhere" ? void found.connection.destroy() : undefined;
+      if (found.kind === "elsewhere") {
+        const pool = this.#nodePools?.with(found.claim, found.connection);
+        if (pool !== undefined) this.#toNode(asked, pool);
+        return;
+      }
       if (found.kind !== "host") return refuse(...answerFor(found));
       const { host } = found;
       const { warnsBrowsers, contact } = this.#context;
@@ -87,7 +117,7 @@ export class Services implements ServiceDoor {
         return refuse(ANSWERS.bodyTooLong, "limit");
       const free = host.visits.take("", host.maxInFlight);
       if (free === undefined) return refuse(ANSWERS.busy, "too-many");
-      this.#forward(visit, host, response, checked, expectsContinue, free);
+      this.#forward(asked, host, free);
     });
   }
 
@@ -110,7 +140,12 @@ export class Services implements ServiceDoor {
     socket.once("close", leave);
     this.#find(visit, left.signal, (found) => {
       socket.off("close", leave);
-      if (left.signal.aborted) return void socket.destroy();
+      if (left.signal.aborted) {
+        if (found.kind === "elsewhere") found.connection.destroy();
+        return void socket.destroy();
+      }
+      if (found.kind === "elsewhere")
+        return passOn(found.connection, { request, socket, head, source }, this.#context.clock, this.#open);
       if (found.kind !== "host") return refuse(...answerFor(found));
       const { host } = found;
       const free = host.visits.take("", host.maxInFlight);
@@ -163,15 +198,39 @@ export class Services implements ServiceDoor {
     this.#arrivals.find(claim, source, signal).then(then, () => then({ kind: "away" }));
   }
 
-  #forward(
-    visit: Visit,
-    host: Host,
-    response: ServerResponse,
-    { target, body }: Good,
-    expectsContinue: boolean,
-    free: () => void,
-  ): void {
-    const { clock } = this.#context;
+  #forward(asked: Asked, host: Host, free: () => void): void {
+    const { visit } = asked;
+    this.#send(asked, {
+      host,
+      pool: this.#poolOf(host),
+      limits: this.#limitsOf(host),
+      throttle: host.throttle,
+      onEnd: ({ end, status, bytesIn, bytesOut }) => {
+        free();
+        host.count(bytesIn, bytesOut);
+        this.#told(visit, status, end, bytesIn, bytesOut);
+      },
+    });
+  }
+
+  /** Connections to the node of this service, where it is known and where there are some. */
+  #openPool(name: string): Agent | undefined {
+    const claim = { kind: "http", name } as const;
+    if (this.#nodePools === undefined || this.#arrivals.now(claim) !== undefined) return undefined;
+    const found = this.#context.claims.findNow(claim);
+    return found === undefined ? undefined : this.#nodePools.get(found);
+  }
+
+  /** The node at which the host is knows its rules, counts the request and tells of it. */
+  #toNode(asked: Asked, pool: Agent): void {
+    const { responseMs, idleMs } = this.#context.limits;
+    const limits = { requestBytes: 0, responseBytes: 0, responseMs: responseMs + NODE_MS, idleMs };
+    this.#send(asked, { host: undefined, pool, limits, throttle: undefined, onEnd: () => undefined });
+  }
+
+  /** Sends a request on, to its host or to the node of its host, and can cut it until its end. */
+  #send({ visit, response, good, expectsContinue }: Asked, { host, onEnd, ...way }: Way): void {
+    const { target, body } = good;
     const { request } = visit;
     const fields = fieldsForHost(request.rawHeaders, {
       ...this.#about(visit),
@@ -180,28 +239,22 @@ export class Services implements ServiceDoor {
       upgrades: false,
       closes: false,
     });
-    const limits = this.#limitsOf(host);
-    const pool = this.#poolOf(host);
     let forward: Forward | undefined;
     const cut = (): void => forward?.stop();
     this.#open.add(cut);
-    const gone = host.carry(cut);
+    const gone = host?.carry(cut);
     forward = new Forward({
       request,
       response,
       target,
       fields,
       body,
-      pool,
-      clock,
-      limits,
-      throttle: host.throttle,
-      onEnd: ({ end, status, bytesIn, bytesOut }) => {
-        free();
-        gone();
+      clock: this.#context.clock,
+      ...way,
+      onEnd: (ended) => {
+        gone?.();
         this.#open.delete(cut);
-        host.count(bytesIn, bytesOut);
-        this.#told(visit, status, end, bytesIn, bytesOut);
+        onEnd(ended);
       },
     });
   }
@@ -247,7 +300,7 @@ export class Services implements ServiceDoor {
   }
 }
 
-function answerFor({ kind }: Exclude<Found, { kind: "host" }>): [OwnAnswer, VisitEnd] {
+function answerFor({ kind }: Exclude<Found, { kind: "host" | "elsewhere" }>): [OwnAnswer, VisitEnd] {
   if (kind === "unknown") return [ANSWERS.unknown, "unknown"];
   return kind === "away" ? [ANSWERS.away, "no-host"] : [ANSWERS.busy, "too-many"];
 }

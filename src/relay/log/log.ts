@@ -44,6 +44,7 @@ export class Log {
       case "registered":
         return this.line("info", "registered", {
           ...this.#tunnel(event),
+          epoch: event.epoch,
           token: event.tokenId,
           source: this.#source(event.source),
         });
@@ -56,6 +57,7 @@ export class Log {
       case "unregistered":
         return this.line("info", "unregistered", {
           ...this.#tunnel(event),
+          epoch: event.epoch,
           token: event.tokenId,
           why: event.why,
           lastedMs: event.lastedMs,

@@ -6,6 +6,8 @@ import type { Authority } from "../auth/authority.ts";
 import type { Claims } from "../claims/claims.ts";
 import { FileKeeper } from "../claims/keeper.ts";
 import { MemoryClaims } from "../claims/memory.ts";
+import { joinCluster, type ClusterOptions, type Membership } from "./join.ts";
+import { PeerListener } from "../cluster/peers/peer-listener.ts";
 import type { PortRange } from "../config/kinds.ts";
 import type { RelayContext } from "../context.ts";
 import type { RelayEvent } from "../events.ts";
@@ -38,6 +40,8 @@ export interface RelayOptions {
   readonly contact?: string | undefined;
   /** A private folder that is there already; without it names are forgotten. */
   readonly state: string | undefined;
+  /** One of many nodes; the engine keeps the names then. */
+  readonly cluster?: ClusterOptions | undefined;
   /** Undefined: no TCP. `shownHost`: where the ports are reached, if that is not the relay's own name. */
   readonly tcp?:
     { readonly range: PortRange; readonly bind: string; readonly shownHost: string | undefined } | undefined;
@@ -49,6 +53,8 @@ export interface Relay {
   readonly context: RelayContext;
   readonly hosts: Hosts;
   readonly arrivals: Arrivals;
+  /** Its cluster; undefined for a single node. */
+  readonly cluster: Pick<Membership, "nodes" | "questions" | "key"> | undefined;
   readonly events: Emitter<RelayEvent>;
   /** Whether new hosts and visitors are taken. */
   readonly isReady: boolean;
@@ -69,19 +75,36 @@ const CROWDED = 0.6;
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   const { clock, limits, domain, authority, isBlocked, state } = options;
   const node = randomBytes(6).toString("hex");
-  const claims: Claims = await MemoryClaims.open({
-    node,
-    clock,
-    limits: { roomAwayMs: limits.roomAwayMs, maxIdle: limits.idleNames },
-    ...(state === undefined ? {} : { keeper: new FileKeeper(state) }),
-  });
+  let front: Front | undefined;
+  let listener: PeerListener | undefined;
+  let isReady = true;
+  const { cluster } = options;
+  const { roomAwayMs } = limits;
+  const membership =
+    cluster === undefined
+      ? undefined
+      : await joinCluster(cluster, {
+          node,
+          clock,
+          roomAwayMs,
+          facts: () => ({ isLeaving: !isReady, hosts: hosts.size, connections: front?.connections ?? 0 }),
+          port: () => listener?.port,
+        });
+  const claims: Claims =
+    membership?.claims ??
+    (await MemoryClaims.open({
+      node,
+      clock,
+      limits: { roomAwayMs, maxIdle: limits.idleNames },
+      ...(state === undefined ? {} : { keeper: new FileKeeper(state) }),
+    }));
   const events = new Emitter<RelayEvent>();
-  const keepsNames = state !== undefined;
+  const keepsNames = state !== undefined || cluster !== undefined;
   const { warnsBrowsers = authority.isOpen, contact } = options;
   const rules = { keepsNames, isBlocked, warnsBrowsers, contact };
   const isCrowded = (): boolean => front !== undefined && front.connections > limits.connections * CROWDED;
-  const context = { node, clock, claims, authority, limits, domain, ...rules, events, isCrowded };
-  let front: Front | undefined;
+  const elsewhere = membership?.peers;
+  const context = { node, clock, claims, elsewhere, authority, limits, domain, ...rules, events, isCrowded };
   const hosts = new Hosts(context);
   const arrivals = new Arrivals(context, hosts);
   const fetches = new Fetches(context);
@@ -100,8 +123,21 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const doors = { door, fetches, registrar, services };
   const entrance = new Front({ context, ...doors, isTrusted, hasProxyHeader, certificates, host, port });
   front = entrance;
+  if (membership !== undefined && cluster !== undefined) {
+    const { tallies } = membership;
+    tallies.share("tunnels-of-token", hosts.perToken, limits.tunnelsPerToken);
+    tallies.share("tunnels-of-source", hosts.perSource, limits.tunnelsPerSource);
+    tallies.share("connections-of-source", entrance.perSource, limits.connectionsPerSource);
+    tallies.sharePace("registrations-of-source", registrar.pace);
+    const { address, tls } = cluster;
+    const { key, versions, questions } = membership;
+    const answer = (text: string): string | undefined => membership.claims.answer(text);
+    const shared = { context, hosts, door, fetches, services, questions };
+    listener = new PeerListener({ ...shared, answer, key, versions, tls, ...address });
+    await listener.listen();
+    await membership.claims.start();
+  }
   await entrance.listen();
-  let isReady = true;
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     isReady = false;
@@ -111,6 +147,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     door.close();
     services.close();
     ports?.close();
+    listener?.close();
+    membership?.peers.close();
+    membership?.tallies.close();
     await entrance.close();
     certificates?.close();
     await claims.close();
@@ -120,6 +159,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     context,
     hosts,
     arrivals,
+    cluster: membership,
     events,
     get isReady() {
       return isReady && claims.state === "ready";

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { addressKind, hostForUrl } from "../../net/address.ts";
 import { proxyAgents } from "../../net/proxy.ts";
@@ -11,6 +11,7 @@ import type { Authority } from "../auth/authority.ts";
 import { openAuthority } from "../auth/open.ts";
 import { ProviderAuthority } from "../auth/provider.ts";
 import { StaticAuthority } from "../auth/static.ts";
+import { nodeTls } from "../cluster/peers/node-tls.ts";
 import { conflicts, readFiles, type RelayFiles } from "../config/files.ts";
 import { relayHelp } from "../config/help.ts";
 import type { RelayConfig } from "../config/options.ts";
@@ -61,7 +62,7 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
   }
   let current: RelayFiles = files;
   const authority = authorityFor(config, () => current, env, clock);
-  const tags = await tagsFor(config);
+  const cluster = await clusterOf(config, (what) => err(`tunnel-mcp relay: ${what}\n`));
   const relay = await startRelay({
     clock,
     host: config.listen.host,
@@ -77,7 +78,12 @@ export async function runRelay(host: RelayHost): Promise<0 | 1 | 2> {
     contact: config["abuse-contact"],
     state: config.state,
     tcp: tcpOf(config),
+    cluster,
+  }).catch(async (error: unknown) => {
+    await cluster?.engine.close();
+    throw error;
   });
+  const tags = await tagsFor(config, relay);
   // Hosts may come at once; the first line is that it listens, all the same.
   const early: RelayEvent[] = [];
   const stopEarly = relay.events.subscribe((event) => early.push(event));
@@ -122,7 +128,10 @@ function notes(config: RelayConfig, { adminToken }: RelayFiles): readonly string
       ? ["without admin-token-file only health is answered at admin-listen, which is not on loopback"]
       : []),
     ...(isOpen ? ["without token-file and auth-url everybody who reaches the relay may have rooms"] : []),
-    ...(config.state === undefined
+    ...(config.state === undefined && config.cluster !== undefined
+      ? ["without state the history is kept in memory alone"]
+      : []),
+    ...(config.state === undefined && config.cluster === undefined
       ? ["without state no name outlives a restart, and the history is kept in memory alone"]
       : []),
   ];
@@ -175,6 +184,17 @@ function certificatesOf(config: RelayConfig): RelayOptions["certificates"] {
   return cert === undefined || key === undefined ? undefined : { cert, key };
 }
 
+/** The engine's client is loaded by those who have a cluster alone. */
+async function clusterOf(
+  { cluster, "node-address": address, "node-tls": tls }: RelayConfig,
+  onTrouble: (what: string) => void,
+): Promise<RelayOptions["cluster"]> {
+  if (cluster === undefined || address === undefined) return undefined;
+  const { NatsEngine } = await import("../cluster/nats/nats-engine.ts");
+  const engine = await NatsEngine.open({ servers: cluster, name: "tunnel-mcp relay", onTrouble });
+  return { engine, address, tls: tls === undefined ? undefined : nodeTls(tls) };
+}
+
 function tcpOf(config: RelayConfig): RelayOptions["tcp"] {
   const range = config["tcp-ports"];
   return range === undefined ? undefined : { range, bind: config.listen.host, shownHost: config["tcp-host"] };
@@ -211,11 +231,14 @@ function limitsOf(config: RelayConfig): RelayLimits {
   };
 }
 
-/** With a folder for what lasts, the words for tunnels last, too. */
-async function tagsFor({ state }: RelayConfig): Promise<Tags> {
+/** With a folder for what lasts, the words for tunnels last, too; in a cluster all nodes have the same. */
+async function tagsFor({ state }: RelayConfig, { cluster }: Relay): Promise<Tags> {
+  if (cluster !== undefined) return new Tags(createHmac("sha256", cluster.key).update(TAGS).digest());
   if (state === undefined) return new Tags(randomBytes(32));
   return new Tags(Buffer.from(await keptSecret(state, "tag-key", process.platform), "base64url"));
 }
+
+const TAGS = "tunnel-mcp relay words 1";
 
 function adminFor(
   relay: Relay,
@@ -259,6 +282,7 @@ function startFacts(
     domain: relay.context.domain,
     auth: isOpen ? "open" : "tokens",
     keepsNames: relay.context.keepsNames,
+    node: relay.cluster === undefined ? undefined : relay.context.node,
     admin: `http://${hostForUrl(config["admin-listen"].host)}:${port}`,
     adminTokenFile: tokenFile,
   };

@@ -6,6 +6,7 @@ import type { VisitEnd } from "../events.ts";
 import type { Arrivals } from "../hosts/arrivals.ts";
 import type { Fetches } from "../hosts/fetches.ts";
 import type { Host } from "../hosts/host.ts";
+import { passOn } from "../traffic/pass-on.ts";
 import { refuse } from "../traffic/refusal.ts";
 import { splice } from "../../uplink/line/splice.ts";
 import { SourceTags } from "./source-tag.ts";
@@ -77,6 +78,8 @@ export class Door {
       socket.destroy();
     } else if (found.kind === "host") {
       this.#offer(found.host, request, socket, head, source);
+    } else if (found.kind === "elsewhere") {
+      this.passOn(found.connection, request, socket, head, source);
     } else {
       const [status, retry] = found.kind === "unknown" ? [404, undefined] : [503, RETRY_SECONDS];
       refuse(socket, status, retry);
@@ -87,6 +90,17 @@ export class Door {
   /** Cuts everybody who is carried. */
   close(): void {
     for (const cut of this.#cuts) cut();
+  }
+
+  /** To the node at which the host is. */
+  passOn(
+    connection: Duplex,
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    source: string | undefined,
+  ): void {
+    passOn(connection, { request, socket, head, source }, this.#context.clock, this.#cuts);
   }
 
   #offer(host: Host, request: IncomingMessage, socket: Duplex, head: Buffer, source: string): void {

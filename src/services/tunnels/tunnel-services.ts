@@ -3,6 +3,7 @@ import type { Survey } from "../../bridge/survey.ts";
 import type { FindOptions } from "../../expose/target/find.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { SERVICE } from "../../protocol/base/limits.ts";
+import { peersAmong } from "../../protocol/room/peers.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import { checkNote } from "../../protocol/files/note.ts";
 import { type ServiceKind } from "../../protocol/services/kinds.ts";
@@ -109,7 +110,7 @@ export class TunnelServices {
   async offer(request: OfferRequest, signal: AbortSignal): Promise<{ own: OwnOffer; sent: Answer }> {
     const { kind, readOnly = false, confirmEach = false, expiresInMinutes, maxConnections } = request;
     const present = this.tunnel.presence();
-    if (present.length < 2) throw new TunnelError("nobody-joined");
+    if (peersAmong(present).length === 0) throw new TunnelError("nobody-joined");
     const to = request.to === undefined ? undefined : membersNamed(present, request.to);
     if (readOnly && kind !== "http")
       throw new TunnelError("service-invalid", { detail: "readOnly goes with http" });

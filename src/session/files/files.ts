@@ -113,6 +113,9 @@ export interface Download {
   cancel(): Promise<void>;
 }
 
+/** A file of somebody else that lies on this machine now. */
+export type Saved = Pick<Download, "offer" | "target">;
+
 /** A file that somebody else offers. */
 export interface Offered {
   readonly fileId: FileId;
@@ -138,6 +141,8 @@ export class Files<Said = unknown> {
   readonly #held = new Map<Share, Said>();
   readonly #offered = new Map<FileId, Offered>();
   #downloads: (Download & { readonly running: Running })[] = [];
+  /** Where files lie that have come, also those that the agent has been told of. */
+  readonly #saved = new Map<FileId, Saved>();
   /** Places that are being made. */
   readonly #starting = new Set<string>();
   #isOver = false;
@@ -257,7 +262,24 @@ export class Files<Said = unknown> {
     );
   }
 
-  /** A file of this side that is offered or waits for a person. */
+  /** A file of this side that is offered or waits for a person, by its id or by the hash of its content in hex. */
+  own({ fileId, sha256 }: { readonly fileId?: string; readonly sha256?: string }): Share | undefined {
+    if (sha256 !== undefined) return this.#sharing.shares.find(({ source }) => source.sha256 === sha256);
+    return fileId === undefined ? undefined : this.#own(fileId);
+  }
+
+  /** A file of somebody else that has come; the last place where there are several. */
+  saved(fileId: FileId): Saved | undefined {
+    return this.#saved.get(fileId);
+  }
+
+  #save(fileId: FileId, saved: Saved): void {
+    this.#saved.delete(fileId);
+    this.#saved.set(fileId, saved);
+    const [oldest] = this.#saved.keys();
+    if (this.#saved.size > FILES.maxOffers && oldest !== undefined) this.#saved.delete(oldest);
+  }
+
   #own(fileId: FileId): Share | undefined {
     return this.#sharing.shares.find(({ offer }) => toBase64url(offer.id) === fileId);
   }
@@ -392,6 +414,7 @@ export class Files<Said = unknown> {
         (thrown: unknown) => ({ name: "failed", error: asTunnelError(thrown) }) as const,
       );
       running.outcome = outcome;
+      if (outcome.name === "done") this.#save(fileId, { offer: entry.offer, target });
       if (!this.#isLeft) parts.over();
       if (running.isAttended) return;
       // A transfer that failed begins anew when it is asked for again; one that is done stays done.

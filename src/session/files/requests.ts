@@ -4,6 +4,7 @@ import type { MemberId } from "../../protocol/base/ids.ts";
 import { checkNote } from "../../protocol/files/note.ts";
 import type { PatchFacts } from "../../protocol/files/offer.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
+import { peersAmong } from "../../protocol/room/peers.ts";
 import { membersNamed } from "../../protocol/room/recipients.ts";
 import type { Download, FileId, Files } from "./files.ts";
 import type { TreeFacts } from "../../protocol/files/tree.ts";
@@ -54,7 +55,7 @@ export async function offerFile<Said>(
   },
 ): Promise<OwnOffer<Said>> {
   // Before the whole of a large file is read.
-  if (session.presence().length < 2) throw new TunnelError("nobody-joined");
+  if (peersAmong(session.presence()).length === 0) throw new TunnelError("nobody-joined");
   const { text, removed } = withoutColours(request.note ?? "");
   const note = request.note === undefined ? {} : { note: checkNote(text) };
   const to: readonly MemberId[] | undefined =
@@ -70,9 +71,7 @@ export async function offerFile<Said>(
   });
   const { size, sha256 } = source;
   const isOffered = session.files.shares.some((one) => toBase64url(one.offer.id) === fileId);
-  const others = session
-    .presence()
-    .filter(({ id, isSelf }) => isOffered && !isSelf && to?.includes(id) !== false);
+  const others = peersAmong(session.presence()).filter(({ id }) => isOffered && to?.includes(id) !== false);
   return {
     fileId,
     name,

@@ -1,4 +1,4 @@
-import { offerIn, type Offer } from "../../protocol/room/offers.ts";
+import { offerIn, wordsOfOffer, type Offer } from "../../protocol/room/offers.ts";
 import type { OutgoingMessage } from "../../protocol/room/participant.ts";
 import type { CallId } from "./sent.ts";
 import { beginningOf } from "./undelivered.ts";
@@ -45,7 +45,7 @@ export class OwnMessages {
 
   add(said: OutgoingMessage, at: Pick<Kept, "key" | "seq" | "ownNo" | "saidAt" | "call">): void {
     const offer = said.what === undefined ? undefined : offerIn(said.text);
-    const words = offer === undefined ? said.text : offer.kind === "withdrawal" ? "" : offer.offer.name;
+    const words = offer === undefined ? said.text : wordsOfOffer(offer);
     const firstWords = beginningOf(words.trimStart(), MAX_WORDS_CHARS).replace(/\s+/g, " ");
     const message: Kept = {
       ...at,

@@ -11,7 +11,7 @@ const { counter, instant } = SCHEMAS;
 
 const ask = counter;
 const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/));
-const path = z.enum(["watch", "terminal", "client"]);
+const path = z.enum(["watch", "page", "terminal", "client"]);
 
 const record = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -33,13 +33,26 @@ const record = z.discriminatedUnion("kind", [
   z.strictObject({
     at: instant,
     kind: z.literal("mode"),
-    mode: z.enum(["pause", "resume", "hold-out", "hold-in", "hold-off", "go-on", "end", "remove", "say"]),
+    mode: z.enum([
+      "pause",
+      "resume",
+      "hold-out",
+      "hold-in",
+      "hold-off",
+      "go-on",
+      "end",
+      "remove",
+      "revoke",
+      "say",
+      "sign",
+      "not-sign",
+    ]),
     by: path,
   }),
   z.strictObject({
     at: instant,
     kind: z.literal("face"),
-    face: z.literal("watch"),
+    face: z.enum(["watch", "page"]),
     change: z.enum(["opened", "closed"]),
   }),
 ]);
@@ -101,6 +114,7 @@ const OUTCOMES = {
 
 const PATHS = {
   watch: "in tunnel-mcp watch",
+  page: "on the page",
   terminal: "in the terminal chat",
   client: "in the client's prompt",
 } as const;
@@ -114,11 +128,14 @@ const MODES = {
   "go-on": "let the agents go on",
   end: "ended the tunnel",
   remove: "removed a member",
+  revoke: "took an invite back",
   say: "spoke",
+  sign: "signed that the outcome is done",
+  "not-sign": "refused to sign the outcome",
 } as const;
 
 /** One record as words of this program: nothing of a peer or of a message stands in it. */
-export function recordText(one: Audit["records"][number]): string {
+export function recordText(one: AuditRecord): string {
   switch (one.kind) {
     case "asked":
       return `${one.ask} was asked (${one.gates.join(", ")}; ${one.digest.slice(0, 16)}…)`;
@@ -127,6 +144,6 @@ export function recordText(one: Audit["records"][number]): string {
     case "mode":
       return `the human ${MODES[one.mode]} ${PATHS[one.by]}`;
     case "face":
-      return `tunnel-mcp watch was ${one.change}`;
+      return one.face === "page" ? `a page was ${one.change}` : `tunnel-mcp watch was ${one.change}`;
   }
 }

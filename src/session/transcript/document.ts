@@ -52,13 +52,15 @@ const body = {
   start: z.strictObject({
     seq: counter,
     chain: hash,
-    members: z.array(member).check(z.minLength(1), z.maxLength(ROOM.maxMembers)),
+    members: z.array(member).check(z.minLength(1), z.maxLength(ROOM.maxMembers + ROOM.maxObservers)),
   }),
   entries: z
     .array(z.discriminatedUnion("kind", [said, happened]))
     .check(z.maxLength(ROOM.maxTranscriptEntries)),
   end: z.strictObject({ seq: counter, chain: hash }),
   audit: z.optional(auditSchema),
+  /** Its exporter was to end it with the signatures of all persons. */
+  signOff: z.optional(z.literal("demanded")),
 };
 
 const transcript = z.strictObject({ ...body, signature: bytesOf(SIGNATURE_BYTES) });
@@ -104,7 +106,7 @@ function hasTooMany(value: unknown): boolean {
   const { entries, start, audit } = listed.data;
   return (
     (entries?.length ?? 0) > ROOM.maxTranscriptEntries ||
-    (start?.members?.length ?? 0) > ROOM.maxMembers ||
+    (start?.members?.length ?? 0) > ROOM.maxMembers + ROOM.maxObservers ||
     (audit?.records?.length ?? 0) > MAX_RECORDS
   );
 }

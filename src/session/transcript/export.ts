@@ -20,6 +20,7 @@ export interface TranscriptSource {
   readonly goal: string;
   readonly attestation: Attestation | undefined;
   readonly inbox: { said(): Iterable<SpokenEntry> };
+  readonly signing?: { readonly isDemanded: boolean };
   readonly oversight?: { readonly audit: Parameters<typeof auditOf>[0] };
 }
 
@@ -64,6 +65,7 @@ export function exportTranscript(
     entries: entries.map((evidence) => entryOf(evidence, texts.get(evidence.seq))),
     end: log.end,
     ...(audit === undefined ? {} : { audit }),
+    ...(source.signing?.isDemanded === true ? { signOff: "demanded" as const } : {}),
   };
   return { ...unsigned, signature: attestation.attest(transcriptHash(primitives, unsigned)) };
 }
@@ -89,8 +91,13 @@ function shownOf(entry: SpokenEntry): Shown {
   if (entry.kind === "file") return { text: offerText(entry.offer), redacted: true };
   if (entry.kind === "service") return { text: serviceOfferText(entry.offer), redacted: true };
   if (entry.kind === "withdrawal") return { text: encodeWithdrawal(entry.service) };
-  const text = withoutLinks(entry.text);
-  return text === entry.text ? { text } : { text, redacted: true };
+  if (entry.kind !== "chat") return redactedText(entry.source);
+  return redactedText(entry.text);
+}
+
+function redactedText(said: string): Shown {
+  const text = withoutLinks(said);
+  return text === said ? { text } : { text, redacted: true };
 }
 
 function entryOf(evidence: AuditEntry, shown: Shown | undefined): TranscriptEntry {

@@ -5,6 +5,7 @@ import type { MemberId } from "../../protocol/base/ids.ts";
 import type { MessageEntry, TranscriptDocument, TranscriptEntry } from "./document.ts";
 import { recordText } from "./decisions.ts";
 import { describedOffer } from "./offer-text.ts";
+import { NOT_SIGNED, signedOffText, type SignedOff } from "./signed-off.ts";
 import { missing, type Verdict } from "./verify.ts";
 
 export interface MarkdownOptions {
@@ -15,6 +16,8 @@ export interface MarkdownOptions {
   readonly frame?: (text: string) => string;
   /** The result of checking it; left out where it comes from this process itself. */
   readonly verdict?: Verdict;
+  /** The proposals and their signatures, where there is no verdict that says it. */
+  readonly signedOff?: SignedOff;
   /** How to get what is left out at the beginning. */
   readonly more?: string;
   /** A sentence in place of a text that is missing; that it is no longer kept, where this is not given. */
@@ -72,7 +75,7 @@ class Renderer {
 
   render(): string {
     const entries = this.#document.entries.flatMap((entry) => this.#entry(entry));
-    return `${[...this.#head(), ...entries, ...this.#decisions()].join("\n\n")}\n`;
+    return `${[...this.#head(), ...entries, ...this.#signedOff(), ...this.#decisions()].join("\n\n")}\n`;
   }
 
   #name(id: MemberId): string {
@@ -147,6 +150,21 @@ class Renderer {
       : "_It was not for the member who exported this._";
   }
 
+  /** The proposals and their signatures: words of this program, with names. The outcomes stand in their entries. */
+  #signedOff(): string[] {
+    if (this.#options.verdict?.ok === false) return [];
+    const signedOff = this.#options.verdict?.signedOff ?? this.#options.signedOff;
+    const lines = signedOff?.proposals.map((one) => `- ${signedOffText(one, (id) => this.#name(id))}`) ?? [];
+    const unsound = signedOff?.unsound.map(
+      ({ seq, member }) =>
+        `- Entry ${seq}, a statement of ${this.#name(member)}, does not hold: it counts for nothing.`,
+    );
+    if (this.#document.signOff === "demanded" && signedOff?.proposals.at(-1)?.state !== "signed")
+      lines.push(`- ${NOT_SIGNED}`);
+    const all = [...lines, ...(unsound ?? [])];
+    return all.length === 0 ? [] : ["## What humans signed", all.join("\n")];
+  }
+
   /** What the exporter's person was asked and decided: words of this program alone. */
   #decisions(): string[] {
     const { audit } = this.#document;
@@ -160,7 +178,7 @@ class Renderer {
   #happened(event: SystemRoomEvent | { readonly kind: "chat" | "withheld" }): string {
     switch (event.kind) {
       case "joined":
-        return `${this.#code(event.member.name)} joined`;
+        return `${this.#code(event.member.name)} ${event.member.role === undefined ? "joined" : JOINED[event.member.role]}`;
       case "left":
         return `${this.#name(event.id)} ${LEFT[event.cause]}`;
       case "idle-warning":
@@ -174,11 +192,17 @@ class Renderer {
   }
 }
 
+const JOINED = {
+  observer: "read along from here on, as an observer",
+  "observer-history": "read along from the beginning, as an observer",
+} as const;
+
 const LEFT = {
   left: "left",
   lost: "was unreachable for too long and given up",
   removed: "was removed by the host",
   "fell-behind": "fell behind and was given up",
+  expired: "read along no longer: that time was over",
 } as const;
 
 const ENDED = {

@@ -8,6 +8,7 @@ import type { OutlineLine } from "../../protocol/files/tree.ts";
 import { SERVICE_KINDS } from "../../protocol/services/kinds.ts";
 import { decodeWithdrawal, isServiceName, type ServiceOffer } from "../../protocol/services/offer.ts";
 import { isText } from "../../protocol/base/text.ts";
+import { decodeProposal, decodeStatement } from "../../protocol/sign-off/statement.ts";
 import { withoutLinks } from "./redact.ts";
 
 /**
@@ -69,7 +70,21 @@ const shownService = z.object({
 
 /** The offer for people to read; undefined where the text is no offer. */
 export function describedOffer(text: string): string | undefined {
-  return describedFile(text) ?? describedService(text);
+  return describedFile(text) ?? describedService(text) ?? describedSigning(text);
+}
+
+/** A step of signing off; whether it holds is not said here. */
+function describedSigning(text: string): string | undefined {
+  const outcome = decodeProposal(text);
+  if (outcome !== undefined)
+    return `proposes this outcome, to be signed by the humans of all members:\n${outcome}`;
+  const statement = decodeStatement(text);
+  if (statement === undefined) return undefined;
+  const { seq, verdict, reason, made, key } = statement;
+  const where = made === "page" ? "on a page" : "in a terminal";
+  const what = verdict === "done" ? "signs the outcome" : "refuses to sign the outcome";
+  const facts = `${what} of entry ${seq}, as a human, with the key ${toBase64url(key)} made ${where}`;
+  return reason === undefined ? facts : `${facts}\n${reason}`;
 }
 
 function describedService(text: string): string | undefined {

@@ -3,6 +3,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { toJson, type TranscriptDocument } from "./document.ts";
 import { exportTranscript, redactedIn, type TranscriptLimit, type TranscriptSource } from "./export.ts";
 import { toMarkdown, type MarkdownOptions } from "./markdown.ts";
+import { signedOffIn } from "./signed-off.ts";
 import { saveTranscript } from "./save.ts";
 
 /** A transcript as it was saved; whole paths, since people seldom know where a client starts its servers. */
@@ -37,13 +38,13 @@ export class Transcripts {
   }
 
   markdown(document: TranscriptDocument, options: MarkdownOptions = {}): string {
-    return toMarkdown(document, options);
+    return toMarkdown(document, { signedOff: signedOffIn(this.#primitives, document), ...options });
   }
 
   /** Both forms, as new files inside the root. @throws {TunnelError} transcript-not-saved, working-directory-gone, tunnel-closed */
   async save(tunnel: TranscriptSource, wanted: string): Promise<Saved> {
     const document = this.of(tunnel);
-    const texts = { json: toJson(document), markdown: toMarkdown(document) };
+    const texts = { json: toJson(document), markdown: this.markdown(document) };
     const { json, markdown } = await saveTranscript(this.#root, wanted, texts);
     return { path: json, markdown, entries: document.entries.length, redacted: redactedIn(document) };
   }

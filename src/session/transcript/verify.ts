@@ -7,6 +7,7 @@ import { RoomOrder } from "../../protocol/room/order.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import { attestedBytes } from "../../protocol/room/signer.ts";
 import { problemsOf } from "./decisions.ts";
+import { SigningReplay, type SignedOff } from "./signed-off.ts";
 import {
   transcriptHash,
   type MessageEntry,
@@ -50,6 +51,8 @@ export interface Verdict {
     readonly name: string;
     readonly upTo: number;
   }[];
+  /** The proposals and their signatures, and what holds of them. */
+  readonly signedOff: SignedOff;
   /** Everybody who was in the room in the time of this document. */
   readonly members: readonly MemberRecord[];
 }
@@ -68,11 +71,13 @@ class Verification {
   readonly #members = new Map<MemberId, MemberRecord>();
   /** The replica of the room that the document makes, entry by entry. */
   readonly #order: RoomOrder;
+  readonly #signing: SigningReplay;
 
   constructor(primitives: Primitives, document: TranscriptDocument) {
     this.#primitives = primitives;
     this.#document = document;
     const { members, ...view } = document.start;
+    this.#signing = new SigningReplay(primitives, document.room);
     for (const member of members) this.#members.set(member.id, member);
     this.#order = this.#replica(members, view);
     if (!this.#members.has(document.host)) this.#problems.push("its host is not among its members");
@@ -99,6 +104,7 @@ class Verification {
       confirmedBy: [...this.#confirmed].map(([member, upTo]) => {
         return { member, name: must(this.#members.get(member), "a member that has signed").name, upTo };
       }),
+      signedOff: this.#signing.found,
       members: [...this.#members.values()],
     };
   }
@@ -168,7 +174,13 @@ class Verification {
     const seen = signed.view.seq;
     if (seen >= this.#document.start.seq)
       this.#confirmed.set(signed.from, Math.max(seen, this.#confirmed.get(signed.from) ?? 0));
-    return this.#textOf(entry);
+    let status: EntryStatus = "broken";
+    try {
+      status = this.#textOf(entry);
+    } finally {
+      this.#signing.message(entry, status === "verified", this.#order);
+    }
+    return status;
   }
 
   #textOf({ signed, text, redacted }: MessageEntry): EntryStatus {

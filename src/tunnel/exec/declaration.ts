@@ -4,7 +4,7 @@ import type { ExecSettings } from "./settings.ts";
 /** Any command that opens a tunnel to a local port and prints its public URL. */
 export const exec = declareProvider<ExecSettings>({
   title: "a tunnel command of your own",
-  advice: "the public address that TUNNEL_COMMAND opens",
+  advice: "what TUNNEL_COMMAND opens",
   dialsLoopbackOnly: true,
   // A header that one edge sets can be forged through another, and the command may be any.
   sourceHeader: undefined,

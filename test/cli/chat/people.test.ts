@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { FakeClock } from "../../support/fake-tunnel-clock.ts";
+import { atEnd } from "../../support/at-end.ts";
 import { until } from "../../support/processes.ts";
 import { hostRequest, sessionsOn } from "../../session/support.ts";
 import { endSides, joinRequest, linkOf, openRequest, startSide, twoPeople } from "./support.ts";
@@ -65,6 +66,28 @@ describe("two people at their terminals", () => {
     ana.terminal.type("for all\r");
     await carl.seen(/ana \(human, says their program\): for all$/);
     expect(carl.terminal.raw).not.toContain("not for carl");
+  });
+
+  it("/observer makes a link for somebody who reads along, of whom everybody is told, and who is nobody to talk to", async () => {
+    const clock = new FakeClock();
+    const { ana, ben } = await twoPeople(clock);
+    ana.terminal.type("/observer soon\r");
+    await ana.seen(/history is the one other word \(input-invalid\)/);
+    ana.terminal.type("\u0015/observer 30\r");
+    await until("its link", () => /ws:\S+\.observer/.test(ana.terminal.raw));
+    const [joinLink] = /ws:\S+\.observer/.exec(ana.terminal.raw) ?? [];
+    const cat = sessionsOn(clock);
+    atEnd(() => cat.shutDown());
+    const { signal } = new AbortController();
+    await cat.join({ joinLink: joinLink ?? "", name: "cat", as: "observer", signal });
+    for (const side of [ana, ben]) await side.seen(/\* cat reads along from now on, as an observer/);
+    await ana.seen(/Safety code with cat: /);
+    ben.terminal.type("/who\r");
+    await ben.seen(/^ {2}cat: reads along as an observer, from its arrival on/);
+    ben.terminal.type("/to cat psst\r");
+    await ben.seen(/\(observer-addressed\)/);
+    ana.terminal.type("/remove cat\r");
+    await ben.seen(/\* cat was removed by the host/);
   });
 
   it("a command that is refused says why and comes back to be corrected", async () => {

@@ -249,7 +249,7 @@ describe("two people", () => {
     ben.terminal.type("/con\tqu\t\r");
     await ben.seen(/\* queue is here/);
     ben.terminal.type("/s\t");
-    await ben.seen(/^\/status {2}\/share {2}\/send {2}\/save {2}\/services$/);
+    await ben.seen(/^\/status {2}\/share {2}\/send {2}\/save {2}\/services {2}\/sign$/);
     ben.terminal.type("\u0015no slash\t\r");
     await ana.seen(/ben \(human, says their program\): no slash$/);
   });

@@ -162,7 +162,7 @@ describe("what is said", () => {
     const joined = { kind: "system", seq: 1, ts: AT, beforeYou: undefined } as const;
     const member = { member: memberIdFromText("c"), memberName: "carl", lookAlike: undefined };
     const event = { event: "joined", ...member, workContext: undefined } as const;
-    const entry = { t: "entry", tunnelId: "aaaa", isOwn: false, entry: { ...joined, event } } as const;
+    const entry = { t: "entry", at: 1, tunnelId: "aaaa", isOwn: false, entry: { ...joined, event } } as const;
     expect(entryLine(entry, style, false)).toMatch(/^\d\d:\d\d \* carl has joined$/);
     expect(entryLine(entry, style, true)).toContain("[aaaa] * carl");
   });

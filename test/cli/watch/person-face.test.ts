@@ -146,7 +146,7 @@ describe("a person at the terminal", () => {
 
   it("P13: is told when another view opens, what is held, and when a tunnel ends", () => {
     const w = start(120);
-    w.hear(hello([tunnelOf()]), { t: "faces", count: 2, change: "opened" });
+    w.hear(hello([tunnelOf()]), { t: "faces", face: "watch", count: 2, change: "opened" });
     expect(w.text).toContain("Another view of this server was opened: 2 are open.");
     const stopped = { reason: "loop", loop: "repetition" } as const;
     w.hear({ t: "tunnel", tunnel: tunnelOf("aaaa", { oversight: { ...tunnelOf().oversight, stopped } }) });

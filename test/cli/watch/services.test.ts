@@ -190,7 +190,7 @@ describe("a person who watches services", () => {
       beforeYou: undefined,
       serviceId: "theirs1",
     } as const;
-    w.hear({ t: "entry", tunnelId: "aaaa", isOwn: false, entry });
+    w.hear({ t: "entry", at: 1, tunnelId: "aaaa", isOwn: false, entry });
     expect(w.text).toMatch(/ben \(agent\) no longer offers the service api/);
   });
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../src/runtime/clock.ts";
-import type { Server } from "../../../src/cli/watch/board.ts";
+import type { Server } from "../../../src/watch/servers.ts";
 import { PersonFace } from "../../../src/cli/watch/person-face.ts";
 import type { WatchOptions } from "../../../src/cli/watch/watch-options.ts";
 import type { NewCommand } from "../../../src/watch/client.ts";
@@ -38,6 +38,10 @@ export function tunnelOf(tunnelId = "aaaa", over: Partial<TunnelView> = {}): Tun
     self: "ana",
     members: [],
     oversight: { paused: false, gates: [], heldOut: 0, heldIn: 0, stopped: undefined, budgets: undefined },
+    signOff: undefined,
+    safetyCodes: [],
+    invites: [],
+    alarms: [],
     ended: undefined,
     ...over,
   };
@@ -52,6 +56,7 @@ export function said(
 ): Entry {
   return {
     t: "entry",
+    at: 1,
     tunnelId: "aaaa",
     isOwn,
     entry: {
@@ -94,7 +99,7 @@ export class FakeServer implements Server {
     this.name = name;
   }
 
-  readonly ask = async (command: NewCommand): Promise<void> => {
+  readonly ask = async (command: NewCommand): Promise<undefined> => {
     this.told.push(command);
     await this.answer(command);
   };

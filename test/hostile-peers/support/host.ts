@@ -24,6 +24,7 @@ import {
   type Credential,
 } from "../../../src/protocol/handshake/keys.ts";
 import type { InviteLink } from "../../../src/protocol/handshake/invite-link.ts";
+import type { ObserverRole } from "../../../src/protocol/handshake/role.ts";
 import { Guest } from "../../../src/protocol/guest/guest.ts";
 import { memberIdOf, RoomOrder, signedBytes } from "../../../src/protocol/room/order.ts";
 import type { OutgoingMessage } from "../../../src/protocol/room/participant.ts";
@@ -139,9 +140,12 @@ export class Victim {
   #number = 0;
   #received = 0;
 
-  constructor(host: HostileHost, name: string) {
+  readonly #role: ObserverRole | undefined;
+
+  constructor(host: HostileHost, name: string, role?: ObserverRole) {
     this.#host = host;
     this.#name = name;
+    this.#role = role;
     const key = nodePrimitives.random(32);
     this.#credentials = [inviteCredential(nodePrimitives, key)];
     const link: InviteLink = {
@@ -149,6 +153,7 @@ export class Victim {
       room: host.room,
       key,
       hostKey: host.dh.publicKey,
+      role,
     };
     this.member = new Guest(nodePrimitives, { link, name }, host.now);
     this.shake();
@@ -160,7 +165,8 @@ export class Victim {
 
   get record(): MemberRecord {
     const { key = NO_HASH, box = NO_HASH, proof = NO_HASH } = this.#confirm ?? {};
-    return { id: this.id, name: this.#name, key, box, hash: this.#hash, proof };
+    const role = this.#role === undefined ? {} : { role: this.#role };
+    return { id: this.id, name: this.#name, key, box, hash: this.#hash, proof, ...role };
   }
 
   get view(): View {
@@ -181,9 +187,9 @@ export class Victim {
         ? entry.event
         : entry.kind === "chat"
           ? entry.text
-          : entry.kind === "withdrawal"
-            ? entry.kind
-            : entry.offer.name,
+          : "offer" in entry
+            ? entry.offer.name
+            : entry.kind,
     );
   }
 

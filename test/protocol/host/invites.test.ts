@@ -26,7 +26,7 @@ describe("invite ledger", () => {
     expect(toHex(other.key)).not.toBe(toHex(key));
     const credential = inviteCredential(nodePrimitives, key);
     expect(inviteId).toBe(toBase64url(credential.id));
-    expect(ledger.credential(inviteId, 0)).toEqual(credential);
+    expect(ledger.live(inviteId, 0)?.credential).toEqual(credential);
   });
 
   it("[I2] [I3] holds a claimed invite for its claimant, who may come again", () => {
@@ -41,13 +41,13 @@ describe("invite ledger", () => {
 
   it("[I4] burns for good: no claim, credential or second use afterwards", () => {
     const { ledger, inviteId, key } = minted();
-    const credential = ledger.credential(inviteId, 0);
+    const credential = ledger.live(inviteId, 0)?.credential;
     expect(ledger.consume(inviteId, ONE, 0)).toBe(false);
     ledger.claim(inviteId, ONE, 0);
     ledger.consume(inviteId, ONE, 0);
     expect(ledger.consume(inviteId, ONE, 0)).toBe(false);
     expect(ledger.claim(inviteId, ONE, 0)).toBe(false);
-    expect(ledger.credential(inviteId, 0)).toBeUndefined();
+    expect(ledger.live(inviteId, 0)).toBeUndefined();
     expect(ledger.pending(0)).toEqual([]);
     expect(credential?.psk).toEqual(new Uint8Array(32));
     expect(credential?.mac).toEqual(new Uint8Array(32));
@@ -74,7 +74,7 @@ describe("invite ledger", () => {
       expect(ledger.pending(LIFETIME)).toEqual([]);
       expect(ledger.claim(inviteId, ONE, LIFETIME)).toBe(false);
       expect(ledger.consume(inviteId, ONE, LIFETIME)).toBe(false);
-      expect(ledger.credential(inviteId, 0)).toBeUndefined();
+      expect(ledger.live(inviteId, 0)).toBeUndefined();
     }
   });
 

@@ -11,9 +11,9 @@ const kinds = (entries: readonly Entry[]): string[] =>
       ? `${entry.event} ${"name" in entry ? entry.name : ""}`
       : entry.kind === "chat"
         ? entry.text
-        : entry.kind === "withdrawal"
-          ? entry.kind
-          : entry.offer.name,
+        : "offer" in entry
+          ? entry.offer.name
+          : entry.kind,
   );
 
 describe("history", () => {

@@ -76,7 +76,7 @@ it("[U1] a member that stays connected and never answers counts as having heard 
   const board = new PresenceBoard({
     self: memberIdFromText("host"),
     order: { members: [] } as unknown as RoomOrder,
-    sessions: { all: [session] } as unknown as MemberSessions,
+    sessions: { all: [session], members: [session] } as unknown as MemberSessions,
     emit: () => undefined,
   });
   board.setAddresses([SECOND], 0);

@@ -169,9 +169,9 @@ describe("a work context on its way", () => {
     }
   });
 
-  it("[I8] 64 of the largest, with the longest names, goal and addresses, fit into a WELCOME", () => {
+  it("[I8] [Q2] 64 of the largest, with the longest names, goal and addresses, and all observers fit into a WELCOME", () => {
     const [name = ""] = names;
-    const members = Array.from({ length: ROOM.maxMembers }, (_, index) => ({
+    const members: codec.MemberRecord[] = Array.from({ length: ROOM.maxMembers }, (_, index) => ({
       id: memberIdFrom(new Uint8Array(8).fill(index)),
       name,
       key: bytes,
@@ -180,6 +180,17 @@ describe("a work context on its way", () => {
       proof,
       workContext: largest(),
     }));
+    // The longest that an observer's record can be.
+    for (let index = 0; index < ROOM.maxObservers; index += 1)
+      members.push({
+        id: memberIdFrom(new Uint8Array(8).fill(200 + index)),
+        name: "𝕬".repeat(ROOM.maxObserverNameChars),
+        key: bytes,
+        box: bytes,
+        hash: bytes,
+        proof,
+        role: "observer-history",
+      });
     const [first] = members;
     if (first === undefined) throw new Error("nobody is there");
     const welcome = {
@@ -205,7 +216,10 @@ describe("a work context on its way", () => {
     expect(payload.length - 2).toBeGreaterThan(60_000);
     expect(payload.length).toBeLessThanOrEqual(MAX_PAYLOAD_BYTES);
     expect(MAX_PAYLOAD_BYTES).toBeLessThan(RECORD.maxFrameBytes);
-    expect(codec.decodeWelcome(payload).members).toHaveLength(ROOM.maxMembers);
+    expect(codec.decodeWelcome(payload).members).toHaveLength(ROOM.maxMembers + ROOM.maxObservers);
+    const short = members.map((member) => ({ ...member, name: "x", workContext: undefined }));
+    const more = { ...welcome, members: [...short, ...short.slice(-1)] };
+    expect(codeOf(() => codec.decodeWelcome(codec.encodeWelcome(more)))).toBe("protocol-violation");
   });
 
   it("[H6] [F2] one that is malformed is denied at the door, and burns no invite", () => {

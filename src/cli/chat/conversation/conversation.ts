@@ -4,6 +4,7 @@ import type { Intent } from "../../../protocol/room/intent.ts";
 import type { MemberId } from "../../../protocol/base/ids.ts";
 import { SESSION } from "../../../protocol/base/limits.ts";
 import type { Presence } from "../../../protocol/room/participant.ts";
+import { peersAmong } from "../../../protocol/room/peers.ts";
 import { membersNamed } from "../../../protocol/room/recipients.ts";
 import type { Entry } from "../../../protocol/room/log.ts";
 import type { Clock } from "../../../runtime/clock.ts";
@@ -235,7 +236,7 @@ export class Conversation {
     for (const message of this.#unconfirmed) {
       const { seq, to } = message;
       if (seq === undefined) continue;
-      const audience = members.filter(({ id, isSelf }) => !isSelf && to?.includes(id) !== false);
+      const audience = peersAmong(members).filter(({ id }) => to?.includes(id) !== false);
       if (audience.some(({ read }) => read >= seq)) this.#confirmed(message, seq, true);
       if (audience.length > 0) continue;
       this.#unconfirmed.delete(message);
@@ -247,8 +248,8 @@ export class Conversation {
   #tellRead(): void {
     const last = this.#last;
     if (last === undefined) return;
-    for (const { id, name, isSelf, read } of this.tunnel.presence()) {
-      if (isSelf || last.to?.includes(id) === false || read < last.seq || last.told.has(id)) continue;
+    for (const { id, name, read } of peersAmong(this.tunnel.presence())) {
+      if (last.to?.includes(id) === false || read < last.seq || last.told.has(id)) continue;
       last.told.add(id);
       this.#show({ type: "read", name, seq: last.seq });
     }

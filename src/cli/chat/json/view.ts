@@ -153,6 +153,14 @@ function entryFields(entry: EntryView): Fields {
       const { kind: _kind, ...fields } = entry;
       return { event: "withdrawal", ...fields };
     }
+    case "proposal": {
+      const { kind: _kind, ...fields } = entry;
+      return { event: "proposal", ...fields };
+    }
+    case "statement": {
+      const { kind: _kind, ...fields } = entry;
+      return { event: "statement", ...fields };
+    }
     case "system": {
       const { seq, ts, beforeYou } = entry;
       return { event: "system", seq, ts, ...systemFields(entry.event), beforeYou };

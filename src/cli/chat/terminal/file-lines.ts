@@ -10,7 +10,7 @@ import { removedText } from "../../../view/removed.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { shortId } from "../conversation/file-ids.ts";
 import { safeLabel, safeName } from "./safe-text.ts";
-import { duration } from "./wording.ts";
+import { duration } from "../../../view/words/system-text.ts";
 
 /** Names in a patch or a folder that are shown. */
 const MAX_NAMES = 10;

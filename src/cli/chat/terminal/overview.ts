@@ -5,14 +5,20 @@ import type { MemberView, SafetyCodeView } from "../../../view/members.ts";
 import type { OversightView } from "../../../view/oversight.ts";
 import type { HostStatusView, StatusView } from "../../../view/status.ts";
 import { safeGoal, safeLabel, safeName } from "./safe-text.ts";
-import { duration } from "./wording.ts";
+import { duration } from "../../../view/words/system-text.ts";
 
 const inWords = (seconds: number): string => duration(seconds * 1_000);
 
-function readText({ isSelf, readSeq }: MemberView, lastSeq: number): string {
+function readText({ isSelf, role, readSeq }: MemberView, lastSeq: number): string {
   if (isSelf) return "you";
+  if (role !== undefined) return READS_ALONG[role];
   return readSeq >= lastSeq ? "has read everything" : `has read up to ${readSeq} of ${lastSeq}`;
 }
+
+const READS_ALONG = {
+  observer: "reads along as an observer, from its arrival on",
+  "observer-history": "reads along as an observer, from the beginning",
+} as const;
 
 function skewText(skewSec: number): string {
   const way = skewSec > 0 ? "ahead of" : "behind";

@@ -15,7 +15,10 @@ import { offerText, receivedLines, sharedText, transferText } from "./file-lines
 import { offeredText, serviceLines, withdrawnText } from "./service-lines.ts";
 import { historyLine, safetyLines, statusLines, whoLines } from "./overview.ts";
 import { safeGoal, safeLabel, safeName, safeText, withGutter } from "./safe-text.ts";
-import { duration, endText, errorText, systemText } from "./wording.ts";
+import { statementText } from "../../../view/signing/text.ts";
+import { duration, systemText } from "../../../view/words/system-text.ts";
+import { signHint } from "./signing.ts";
+import { endText, errorText } from "./wording.ts";
 
 interface PeopleViewOptions {
   readonly clock: Clock;
@@ -188,6 +191,14 @@ export class PeopleView {
         return this.#said(entry, offeredText(entry, service?.number ?? 0));
       case "withdrawal":
         return this.#said(entry, withdrawnText(service?.name, entry.serviceId));
+      case "proposal": {
+        const { outcome, words } = entry;
+        return this.#said(entry, `proposes that it is done:\n${outcome}\n${signHint(words)}`);
+      }
+      case "statement": {
+        const why = entry.reason === undefined ? "" : `\n${entry.reason}`;
+        return this.#said(entry, `${statementText(entry)}${why}`);
+      }
       case "system":
         // The last line of a chat tells that it is over.
         return entry.event.event === "ended" ? undefined : this.#system(entry, safetyCode);
@@ -214,9 +225,10 @@ export class PeopleView {
     const { paint } = this.#options;
     const name = "memberName" in event ? nameOf(event.memberName, event.member, event.lookAlike) : "";
     const line = `${this.#time(ts)} * ${systemText(event, name)}`;
-    if (event.event === "idle-warning") return paint.yellow(line);
-    if (safetyCode === undefined) return paint.dim(line);
-    return `${paint.dim(line)}\n  Safety code with ${name}: ${safetyCode}`;
+    // It is to be noticed that somebody reads along.
+    const isObserver = event.event === "joined" && event.role !== undefined;
+    const shown = event.event === "idle-warning" || isObserver ? paint.yellow(line) : paint.dim(line);
+    return safetyCode === undefined ? shown : `${shown}\n  Safety code with ${name}: ${safetyCode}`;
   }
 
   #notice({ ts, event }: NoticeView): string {

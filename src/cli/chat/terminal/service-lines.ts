@@ -11,7 +11,7 @@ import type {
 } from "../../../view/services.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { safeLabel, safeName } from "./safe-text.ts";
-import { duration } from "./wording.ts";
+import { duration } from "../../../view/words/system-text.ts";
 
 type ServiceEvent = Extract<ChatEvent, { type: "offered" | "asked" | "connected" | "stopped" }>;
 

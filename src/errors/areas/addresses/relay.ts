@@ -91,4 +91,14 @@ export const RELAY = {
     next: "Mend or move the named file. A relay that starts without it may give names away.",
     retryable: false,
   },
+  "cluster-unreachable": {
+    message: "no server of the relay's cluster answers",
+    next: "Start the engine (nats-server with JetStream), and see that --cluster names its servers with their login.",
+    retryable: true,
+  },
+  "cluster-unusable": {
+    message: "the engine of the relay's cluster cannot be used",
+    next: "Do what the detail says: a nats-server that is new enough, with JetStream on and room on its disk.",
+    retryable: false,
+  },
 } as const satisfies ErrorArea;

@@ -11,11 +11,11 @@ export const exposeListTool = defineTool({
   name: "expose_list",
   title: "List exposures",
   description:
-    "Lists the public addresses of this machine: state, time left, requests so far, and the claim links: who has used which, and those still unused. " +
-    "Those of your human's other sessions are under `others`: leave them alone.",
+    "Lists this machine's public addresses: state, time left, requests, and claim links: used by whom, or unused. " +
+    "`others` are of your human's other sessions: leave them alone.",
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: z.strictObject({
-    history: z.boolean().optional().describe("Ended ones as well: when, how long, why."),
+    history: z.boolean().optional().describe("Ended ones as well."),
     protocol: z.enum(["http", "tcp"]).optional().describe("Only these."),
     limit: z.int().min(1).optional().describe(`Ended ones at most. Default ${DEFAULT_ENDED}.`),
   }),

@@ -15,9 +15,9 @@ export const exposeRequestsTool = defineTool({
   name: "expose_requests",
   title: "Look at requests",
   description:
-    "Shows what came in through an exposure: newest first, or with `id` one request and its response whole. With `replay` it " +
-    "sends one again to the local service alone, changed where you say so, and compares both responses; a replay does what the " +
-    "request did. Text of strangers stands between <<peer-text>> marks.",
+    "Shows what came through an exposure: newest first, or with `id` one request and its response whole. `replay` " +
+    "sends one again to the local service alone, changed where you say so, and compares both responses; it does what " +
+    "the request did. Text of strangers stands between <<peer-text>> marks.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   isLong: true,
   input: z.strictObject({

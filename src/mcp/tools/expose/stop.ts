@@ -9,8 +9,8 @@ export const exposeStopTool = defineTool({
   name: "expose_stop",
   title: "Stop exposing",
   description:
-    "Ends public addresses of this session, at once and for good, and says which: by name or exposureId, or `all`. With `claim` " +
-    "it takes one person's way in instead. The service itself goes on.",
+    "Ends public addresses of this session for good: by name or exposureId, or `all`. `claim` takes one person's way " +
+    "in instead. The service itself goes on.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({
     exposureId: id().optional().describe("If several."),

@@ -1,0 +1,5 @@
+import { install } from "../realservices/installed.ts";
+
+export default function setup(): void {
+  install(["nats-server"]);
+}
