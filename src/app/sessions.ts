@@ -1,4 +1,4 @@
-import { sweepHere } from "../children/sweep.ts";
+import { sweepHere } from "../children/holding/sweep-here.ts";
 import type { Config } from "../cli/settings.ts";
 import { portHolder } from "../control/ports.ts";
 import { createHttpsClient } from "../net/https.ts";
@@ -17,7 +17,7 @@ import { Sessions, type Session } from "../session/sessions.ts";
 /** In the same bundle: the server opens both with the first tool call (scripts/build.mjs). */
 export { openEndpoints, openFaces } from "./endpoint.ts";
 export { notifyPerson } from "./notifier.ts";
-export { sweepHere } from "../children/sweep.ts";
+export { sweepHere } from "../children/holding/sweep-here.ts";
 
 /** Messages in a tunnel after which it is worth megabytes that they take less time. */
 const BUSY_AFTER = 8;

@@ -39,6 +39,15 @@ const isEqual = (one: string, other: string): boolean => one === other;
 
 const unreadable = (): undefined => undefined;
 
+/** Whether a process is stopped, so that it does nothing until it is told to go on. */
+export async function isStopped(pid: number, platform: string): Promise<boolean> {
+  const state =
+    platform === "linux"
+      ? (await fieldsOf(pid))[0]
+      : await outputOf("/bin/ps", ["-o", "stat=", "-p", String(pid)], { LC_ALL: "C" });
+  return state?.startsWith("T") === true;
+}
+
 /** The fields of a process's own line from the third on. The name before them may hold spaces and parentheses. */
 async function fieldsOf(pid: number): Promise<string[]> {
   const line = await readFile(`/proc/${pid}/stat`, "utf8").catch(unreadable);

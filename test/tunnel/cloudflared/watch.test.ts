@@ -31,6 +31,8 @@ function watched() {
       return () => listeners.delete(listener);
     },
     stop: () => Promise.resolve(),
+    handover: () => undefined,
+    leave: () => undefined,
   };
   const probes: ((answer: Answer) => void)[] = [];
   const probe: ReadyProbe = () => new Promise((resolve) => void probes.push(resolve));

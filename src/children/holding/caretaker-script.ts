@@ -1,0 +1,61 @@
+/**
+ * The caretaker of a stay on POSIX: a fixed script, in which nothing of anybody's ever stands, and the leader of a process group
+ * of its own. As long as no server has the stay, it keeps it for a while, and leaves nothing of it afterwards.
+ *
+ * - `$1` is the folder of the stay, `$2` the time in whole seconds after which nothing is left.
+ * - Descriptor 0 says in lines what to do: `hold FOLDER` (of a child, see guard-script.ts), `free`, and `end`, after which nothing
+ *   is touched. Each is answered by an empty line on descriptor 1. The end without `end` says that the server has gone.
+ * - Descriptor 3 is the listening socket to which the child connects, where there is one. It accepts nobody: connections wait
+ *   in it, and are cut when the next server takes the port over. Nobody else can have the port meanwhile.
+ *
+ * A held child goes on because descriptor 4 is open (`lead` in guard-script.ts), and its output is emptied, so that it never waits for
+ * a reader. At the end the child is ended first and the port is freed after it, because the public address leads to the port as
+ * long as the child runs. The folder gets another name before it is removed, so that a server finds all of a stay or nothing.
+ *
+ * A signal ends the caretaker at once, and with it the holding; the folder stays, since a machine that is restarted sends one to
+ * everybody. Time is counted as in the guard.
+ */
+export const CARETAKER_SCRIPT = `
+trap '' PIPE
+tunnel_guard_held=
+while read -r tunnel_guard_line; do
+  case $tunnel_guard_line in
+    'hold '*)
+      tunnel_guard_held=\${tunnel_guard_line#hold }
+      if [ -p "$tunnel_guard_held/lead" ]; then exec 4<>"$tunnel_guard_held/lead"; fi
+      ;;
+    free)
+      tunnel_guard_held=
+      exec 4>&-
+      ;;
+    end) exit ;;
+  esac
+  echo
+done
+PATH=$PATH:/usr/bin:/bin
+exec </dev/null >/dev/null
+tunnel_guard_drain=
+if [ -p "$tunnel_guard_held/lead" ]; then
+  cat <"$tunnel_guard_held/out" 3>&- 4>&- &
+  cat <"$tunnel_guard_held/err" 3>&- 4>&- &
+  tunnel_guard_drain=$!
+else
+  exec 3>&-
+fi
+tunnel_guard_steps=0
+tunnel_guard_end=$(($(date +%s) + $2))
+while [ "$tunnel_guard_steps" -lt "$2" ] && [ "$(date +%s)" -lt "$tunnel_guard_end" ]; do
+  tunnel_guard_step=$(($2 - tunnel_guard_steps > 5 ? 5 : 1))
+  sleep "$tunnel_guard_step" 3>&- 4>&-
+  tunnel_guard_steps=$((tunnel_guard_steps + tunnel_guard_step))
+done
+exec 4>&-
+tunnel_guard_steps=0
+while [ -n "$tunnel_guard_drain" ] && kill -0 "$tunnel_guard_drain" && [ "$tunnel_guard_steps" -lt 10 ]; do
+  sleep 1 3>&-
+  tunnel_guard_steps=$((tunnel_guard_steps + 1))
+done
+mv -f "$1" "$1.over" && rm -rf "$1.over"
+exec 3>&-
+kill -KILL "-$$"
+`;
