@@ -21,7 +21,7 @@ export interface Site {
 /** The place of one site behind a port. */
 export interface Lease {
   readonly port: number;
-  /** The listening socket, for a process that inherits it and keeps the port; undefined where there is none, as on Windows. */
+  /** The listening socket, for a process that inherits it and keeps the port; undefined on Windows, and when it is closed. */
   readonly descriptor: number | undefined;
   /** Takes no visitor any more. The last lease closes the port: resolves when it is free, or at once where others go on. */
   release(): Promise<void>;
@@ -166,9 +166,12 @@ class Listener {
   add(site: Site): Lease {
     this.#sites.add(site);
     this.#bound();
+    const server = this.#server;
     return {
       port: this.port,
-      descriptor: descriptorOf(this.#server),
+      get descriptor() {
+        return descriptorOf(server);
+      },
       release: () => this.#release(site),
       closeConnections: (which) => {
         if (this.#closing === undefined) return;

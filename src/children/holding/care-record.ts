@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import * as z from "zod/mini";
 import { isPrivate } from "../../runtime/private-directory.ts";
 import { runs, type ProcessIdentity, type ProcessTable } from "../identity.ts";
@@ -94,7 +94,7 @@ async function readCare(file: string, platform: string): Promise<Care | undefine
 
 /** Whether the server in the name of a record runs. */
 export async function isOwned({ file }: FoundCare, table: ProcessTable): Promise<boolean> {
-  const [, pid = "", tag] = NAME.exec(file.slice(file.lastIndexOf("/") + 1)) ?? [];
+  const [, pid = "", tag] = NAME.exec(basename(file)) ?? [];
   const start = await table.startOf(Number(pid));
   return start !== undefined && tagOf(start) === tag;
 }

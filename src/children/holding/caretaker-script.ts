@@ -2,9 +2,9 @@
  * The caretaker of a stay on POSIX: a fixed script, in which nothing of anybody's ever stands, and the leader of a process group
  * of its own. As long as no server has the stay, it keeps it for a while, and leaves nothing of it afterwards.
  *
- * - `$1` is the folder of the stay, `$2` the time in whole seconds after which nothing is left.
- * - Descriptor 0 says in lines what to do: `hold FOLDER` (of a child, see guard-script.ts), `free`, and `end`, after which nothing
- *   is touched. Each is answered by an empty line on descriptor 1. The end without `end` says that the server has gone.
+ * - `$1` is the folder of the stay, `$2` the time in whole seconds after which nothing is left, and `$3` the folder of the child that
+ *   is held (guard-script.ts), or empty.
+ * - Descriptor 0 is never written to: its end says that the server has gone. An empty line on descriptor 1 says that the child is held.
  * - Descriptor 3 is the listening socket to which the child connects, where there is one. It accepts nobody: connections wait
  *   in it, and are cut when the next server takes the port over. Nobody else can have the port meanwhile.
  *
@@ -17,30 +17,18 @@
  */
 export const CARETAKER_SCRIPT = `
 trap '' PIPE
-tunnel_guard_held=
-while read -r tunnel_guard_line; do
-  case $tunnel_guard_line in
-    'hold '*)
-      tunnel_guard_held=\${tunnel_guard_line#hold }
-      if [ -p "$tunnel_guard_held/lead" ]; then exec 4<>"$tunnel_guard_held/lead"; fi
-      ;;
-    free)
-      tunnel_guard_held=
-      exec 4>&-
-      ;;
-    end) exit ;;
-  esac
-  echo
-done
+if [ -p "$3/lead" ]; then exec 4<>"$3/lead"; fi
+echo
+while read -r tunnel_guard_line; do :; done
 PATH=$PATH:/usr/bin:/bin
 exec </dev/null >/dev/null
 tunnel_guard_drain=
-if [ -p "$tunnel_guard_held/lead" ]; then
-  cat <"$tunnel_guard_held/out" 3>&- 4>&- &
-  cat <"$tunnel_guard_held/err" 3>&- 4>&- &
+if [ -p "$3/lead" ]; then
+  cat <"$3/out" 3>&- 4>&- &
+  cat <"$3/err" 3>&- 4>&- &
   tunnel_guard_drain=$!
 else
-  exec 3>&-
+  exec 4>&- 3>&-
 fi
 tunnel_guard_steps=0
 tunnel_guard_end=$(($(date +%s) + $2))

@@ -2,21 +2,20 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { Socket } from "node:net";
 import type { Clock } from "../../runtime/clock.ts";
-import { wait, settled } from "../../runtime/wait.ts";
 import { plainEnvironment, type Variables } from "../environment.ts";
 import { SHELL } from "../guard-script.ts";
 import { processTable, type ProcessIdentity, type ProcessTable } from "../identity.ts";
-import { sendSignal } from "../signals.ts";
 import { careFile, writeCare, type Care, type HeldAddress } from "./care-record.ts";
 import { CARETAKER_SCRIPT } from "./caretaker-script.ts";
 
+/** @public */
 export interface CaretakerOptions {
   /** The folder of the stay, this user's alone: all of it is removed when the time is over. */
   readonly stay: string;
   /** How long a stay is kept after the end of this process; 0 keeps none. */
   readonly keptMs: number;
-  /** Descriptor of the listening socket to which a held child connects (Lease.descriptor). */
-  readonly listening?: number | undefined;
+  /** Descriptor of the listening socket to which a held child connects (Lease.descriptor); undefined once it is closed. */
+  readonly listening?: () => number | undefined;
   readonly env: Variables;
   readonly clock: Clock;
   readonly platform?: string;
@@ -24,23 +23,25 @@ export interface CaretakerOptions {
 }
 
 /** One that was ended by somebody is replaced as often: a machine on which it cannot run goes without. */
-const MAX_STARTS = 4;
+const MAX_ENDS = 3;
 const RESTART_MS = 200;
-const END_MS = 1_000;
 
 /**
  * Takes care of one stay for this process. It costs one idle shell; it works only once this process has ended, however it
  * was ended. Undefined where nothing is kept, and on Windows, where no program of the system could: the stay is swept by the
  * next start there, and its address is let go.
+ * @public
  */
 export function startCaretaker(options: CaretakerOptions): Caretaker | undefined {
-  const { keptMs, stay, platform = process.platform } = options;
-  // A line break would end the line in which the script is told of it.
-  if (keptMs <= 0 || platform === "win32" || stay.includes("\n")) return undefined;
+  const { keptMs, platform = process.platform } = options;
+  if (keptMs <= 0 || platform === "win32") return undefined;
   return new RunningCaretaker(options);
 }
 
-/** All methods may be called at any time, and none rejects. */
+/**
+ * All methods may be called at any time, and none rejects.
+ * @public
+ */
 export interface Caretaker {
   /**
    * Holds this address from now on, and none that it held before; undefined holds none. Resolves when that is so, also for a
@@ -57,25 +58,21 @@ class RunningCaretaker implements Caretaker {
   readonly #options: CaretakerOptions;
   readonly #table: ProcessTable;
   #process: ChildProcess | undefined;
-  /** Those who wait for an answer, in order. */
-  #asked: (() => void)[] = [];
-  #starts = 0;
+  #ends = 0;
   #address: HeldAddress | undefined;
   #isOver = false;
-  #writing: Promise<void> = Promise.resolve();
+  /** Changes come one after the other, so that the last one stands. */
+  #changing: Promise<void>;
 
   constructor(options: CaretakerOptions) {
     this.#options = options;
     this.#table = options.table ?? processTable(options.platform ?? process.platform, options.env);
-    this.#start();
-    void this.#record();
+    this.#changing = this.#renew();
   }
 
-  async hold(address: HeldAddress | undefined): Promise<void> {
-    if (this.#isOver) return;
+  hold(address: HeldAddress | undefined): Promise<void> {
     this.#address = address;
-    await this.#tell();
-    await this.#record();
+    return this.#change();
   }
 
   leave(): void {
@@ -86,28 +83,43 @@ class RunningCaretaker implements Caretaker {
 
   async end(): Promise<void> {
     this.#isOver = true;
-    const { clock, stay } = this.#options;
-    const running = this.#process;
-    if (running?.pid !== undefined && running.exitCode === null && running.signalCode === null) {
-      const exited = new Promise<void>((resolve) => void running.once("exit", () => resolve()));
-      running.stdin?.end("end\n");
-      if ((await wait(clock, END_MS, { until: settled(exited) })) === "timeout")
-        sendSignal(-running.pid, "SIGKILL");
-    }
-    await this.#writing;
+    await this.#changing;
+    await this.#stop();
     const self = await this.#self();
+    const { stay } = this.#options;
     if (self !== undefined) await rm(careFile(stay, self), { force: true }).catch(() => undefined);
   }
 
-  #start(): void {
+  #change(): Promise<void> {
+    this.#changing = this.#changing.then(() => this.#renew());
+    return this.#changing;
+  }
+
+  /**
+   * Another script in place of the one that runs: what one holds never changes, since not every shell closes a descriptor when it is
+   * told to. Two at once could both remove the stay, so the first ends before.
+   */
+  async #renew(): Promise<void> {
+    if (this.#isOver) return;
+    try {
+      await this.#stop();
+      await this.#start();
+      await this.#record();
+    } catch (error) {
+      // A full disk, or no process to be had: nothing can be taken over then, which is no reason for a tunnel to end.
+      if (!(error instanceof Error)) throw error;
+    }
+  }
+
+  /** Resolves when it holds what it is to hold, or cannot. */
+  #start(): Promise<void> {
     const { stay, keptMs, listening, env, platform = process.platform } = this.#options;
-    this.#starts += 1;
-    const seconds = String(Math.ceil(keptMs / 1_000));
-    const running = spawn(SHELL, ["-c", CARETAKER_SCRIPT, "tunnel-mcp-caretaker", stay, seconds], {
+    const parameters = [stay, String(Math.ceil(keptMs / 1_000)), this.#address?.child.folder ?? ""];
+    const running = spawn(SHELL, ["-c", CARETAKER_SCRIPT, "tunnel-mcp-caretaker", ...parameters], {
       env: plainEnvironment(env, platform),
       // A folder that nobody removes, and that keeps no disk busy.
       cwd: "/",
-      stdio: ["pipe", "pipe", "ignore", listening ?? "ignore"],
+      stdio: ["pipe", "pipe", "ignore", listening?.() ?? "ignore"],
       detached: true,
     });
     this.#process = running;
@@ -117,42 +129,33 @@ class RunningCaretaker implements Caretaker {
       // It never keeps this process alive.
       if (stream instanceof Socket) stream.unref();
     }
-    running.stdout?.setEncoding("utf8").on("data", (text: string) => {
-      for (const each of text) if (each === "\n") this.#asked.shift()?.();
-    });
-    running.once("error", () => this.#ended(running));
-    running.once("exit", () => this.#ended(running));
-    if (this.#address !== undefined) void this.#tell();
-  }
-
-  #ended(running: ChildProcess): void {
-    if (this.#process !== running) return;
-    this.#process = undefined;
-    for (const answer of this.#asked.splice(0)) answer();
-    if (this.#isOver || this.#starts >= MAX_STARTS) return;
-    this.#options.clock.after(RESTART_MS, () => {
-      if (this.#isOver) return;
-      this.#start();
-      void this.#record();
-    });
-  }
-
-  #tell(): Promise<void> {
-    const stdin = this.#process?.stdin;
-    if (stdin === undefined || stdin === null) return Promise.resolve();
+    for (const event of ["error", "exit"] as const) running.once(event, () => this.#ended(running));
     return new Promise((resolve) => {
-      this.#asked.push(resolve);
-      stdin.write(this.#address === undefined ? "free\n" : `hold ${this.#address.child.folder}\n`);
+      for (const event of ["error", "exit"] as const) running.once(event, () => resolve());
+      running.stdout?.once("data", () => resolve());
     });
   }
 
-  /** Says for a later process who takes care, and of what. One after the other, so that the last one stands. */
-  #record(): Promise<void> {
-    this.#writing = this.#writing.then(() => this.#write());
-    return this.#writing;
+  async #stop(): Promise<void> {
+    const running = this.#process;
+    this.#process = undefined;
+    if (running?.pid === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    const exited = new Promise<void>((resolve) => void running.once("exit", () => resolve()));
+    // It has no others in its group as long as this process runs.
+    running.kill("SIGKILL");
+    await exited;
   }
 
-  async #write(): Promise<void> {
+  /** Nobody here has ended it. */
+  #ended(running: ChildProcess): void {
+    if (this.#process !== running || this.#isOver) return;
+    this.#process = undefined;
+    this.#ends += 1;
+    if (this.#ends <= MAX_ENDS) this.#options.clock.after(RESTART_MS, () => void this.#change());
+  }
+
+  /** Says for a later process who takes care, and of what. */
+  async #record(): Promise<void> {
     const pid = this.#process?.pid;
     if (pid === undefined || this.#isOver) return;
     const [world, server, start] = await Promise.all([
@@ -167,8 +170,7 @@ class RunningCaretaker implements Caretaker {
       caretaker: { pid, start },
       ...(this.#address === undefined ? {} : { address: this.#address }),
     };
-    // A full disk, say: the address cannot be taken over then, which is no reason for a tunnel to end.
-    await writeCare(this.#options.stay, care).catch(() => undefined);
+    await writeCare(this.#options.stay, care);
   }
 
   async #self(): Promise<ProcessIdentity | undefined> {

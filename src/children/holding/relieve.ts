@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { lstat, rm } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
+import { must } from "../../errors/must.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { isPrivate } from "../../runtime/private-directory.ts";
 import { wait } from "../../runtime/wait.ts";
@@ -42,10 +43,13 @@ const END_MS = 2_000;
 export async function relieve(options: RelieveOptions): Promise<Relief> {
   const { stay, platform, table } = options;
   if (!(await isPrivate(stay, "directory", platform))) return { state: "over" };
-  const start = await table.startOf(process.pid);
   const found = await findCare(stay, platform);
   // Without a record nobody took care: the stay is as it was left.
-  if (start === undefined || found.length === 0) return { state: "relieved", address: undefined };
+  if (found.length === 0) return { state: "relieved", address: undefined };
+  const start = must(
+    await table.startOf(process.pid),
+    "the start of this process, where others have told theirs",
+  );
   const self = { pid: process.pid, start };
   for (const each of found) if (await isOwned(each, table)) return { state: "busy" };
   let address: TakenAddress | undefined;
@@ -141,19 +145,26 @@ export class TakenAddress {
     return until(clock, STOP_MS, () => isStopped(pid, platform));
   }
 
-  /** This process listens on the port: the child goes on, as its own. Call this or `letGo`, and that once. */
+  /**
+   * This process listens on the port: the child goes on, as its own. Call it once, and not after `letGo`.
+   * @throws {Error} where the named pipes are gone; the address is as before, then
+   */
   adopt(options: Pick<ChildOptions, "clock" | "stdout" | "stderr">): Child {
-    this.#isDone = true;
-    return new AdoptedChild({
+    const child = new AdoptedChild({
       handover: this.#address.child,
       lead: this.#lead,
       record: this.#record,
       table: this.#options.table,
       options,
     });
+    this.#isDone = true;
+    return child;
   }
 
-  /** Ends the child without letting it go on, so that nobody is led to whoever has the port now. Idempotent. */
+  /**
+   * Ends the child without letting it go on, so that nobody is led to whoever has the port now. Nothing happens after `adopt`, so
+   * it may be called wherever a taking over has failed. Idempotent.
+   */
   async letGo(): Promise<void> {
     if (this.#isDone) return;
     this.#isDone = true;

@@ -57,17 +57,22 @@ export function createCloudflaredOpener(options: CloudflaredOptions): TunnelOpen
   };
 }
 
-/** The tunnel of an earlier process. What this version does not understand is let go. */
+/** The tunnel of an earlier process, if it is one that this version understands and it is still there. */
 async function adopt(options: CloudflaredOptions, { taken }: TunnelRequest): Promise<Tunnel | undefined> {
   if (taken === undefined) return undefined;
   const { clock = systemClock, probe = probeReady } = options;
   const facts = heldFacts(taken.facts);
-  if (facts === undefined) {
-    await taken.letGo();
-    return undefined;
+  try {
+    if (facts !== undefined) {
+      const { description, url } = facts;
+      const run = adoptRun(taken, facts, clock);
+      return watchRun(run, { url: memberUrl(new URL(url)), description, clock, probe });
+    }
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
   }
-  const { description, url } = facts;
-  return watchRun(adoptRun(taken, facts, clock), { url: memberUrl(new URL(url)), description, clock, probe });
+  await taken.letGo();
+  return undefined;
 }
 
 /** How a network that lets nothing out but through its proxy looks to cloudflared, which asks a service, then DNS, then the edge. */
