@@ -76,8 +76,9 @@ describe.runIf(POSIX)("an address that is held", { timeout: 60_000 }, () => {
     const world = new World();
     const first = await world.server();
     let last = first;
-    for (let times = 0; times < 4; times += 1) {
-      await (times % 2 === 0 ? last.leave() : last.kill());
+    const ends = [() => last.leave(), () => last.kill(), () => last.close("exit")];
+    for (const end of [...ends, ...ends]) {
+      await end();
       last = await world.server({ resume: true });
       expect([last.state, await world.visit(first.url)]).toEqual(["relieved", String(last.pid)]);
     }
@@ -163,6 +164,29 @@ describe.runIf(POSIX)("an address that is held", { timeout: 60_000 }, () => {
     expect(readdirSync(world.root)).not.toContain("stay");
     expect(readdirSync(world.root)).not.toContain("stay.over");
     expect((await world.server({ resume: true })).state).toBe("over");
+  });
+
+  it("is had in full or not at all by a server that comes just when its time is over", async () => {
+    const outcome = async (afterMs: number): Promise<string> => {
+      const world = new World();
+      const first = await world.server({ keptMs: 1_000 });
+      world.caretaker();
+      await first.kill();
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      const second = await world.server({ resume: true });
+      const { state } = second;
+      if (state === "relieved") {
+        // Its address may be about to end, and is replaced then.
+        await until("it is reached", async () => (await world.visit(second.url)) === String(second.pid));
+        expect(existsSync(world.stay)).toBe(true);
+        world.caretaker();
+        await second.close();
+      } else expect([state, existsSync(world.stay)]).toEqual(["over", false]);
+      await allGone(world, first, second);
+      return state;
+    };
+    const outcomes = await Promise.all([0, 800, 950, 1_100, 1_300, 1_600, 5_000].map(outcome));
+    expect(new Set(outcomes)).toEqual(new Set(["relieved", "over"]));
   });
 
   it("is one server's alone, where several take the stay over at once", async () => {

@@ -1,7 +1,7 @@
 /**
  * A server that keeps a stay, as a process of its own: it listens, opens tunnels through a stand-in of cloudflared, and has a
  * caretaker. Bundled and started by servers.ts. Its argument is a JSON of {@link ServerOptions}; it writes a line of JSON of
- * {@link ServerReport} whenever its addresses have changed, and takes `close` on its standard input. The end of that is its own
+ * {@link ServerReport} whenever its addresses have changed, and takes `close` and `exit` on its standard input. The end of that is its own
  * end, with which the stay is kept.
  */
 import { createInterface } from "node:readline";
@@ -114,10 +114,11 @@ async function serve({ state, address }: Extract<typeof relief, { address: unkno
   await changed();
   if (standby) pool.keepStandby();
   createInterface({ input: process.stdin })
-    .on(
-      "line",
-      () => void Promise.all([caretaker?.end(), pool.stop(), leased.release()]).then(() => process.exit()),
-    )
+    .on("line", (line) => {
+      // As by an error that nobody has caught.
+      if (line === "exit") process.exit(1);
+      void Promise.all([caretaker?.end(), pool.stop(), leased.release()]).then(() => process.exit());
+    })
     .on("close", () => {
       const url = pool.active?.url;
       const left = keptMs > 0 && url !== undefined ? pool.leave(url) : pool.stop();
