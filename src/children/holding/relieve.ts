@@ -72,7 +72,7 @@ async function takeFrom(
   options: RelieveOptions,
 ): Promise<TakenAddress | undefined> {
   const { table } = options;
-  const taken = address === undefined ? undefined : await TakenAddress.take(address, server, self, options);
+  const taken = address === undefined ? undefined : await LedChild.take(address, server, self, options);
   const isHeld = await runs(caretaker, table);
   const isStill = taken !== undefined && (await taken.stop());
   if (isHeld) {
@@ -86,7 +86,25 @@ async function takeFrom(
 }
 
 /** The address of an earlier process: its child is stopped, and its port is free and led to by nobody. */
-export class TakenAddress {
+export interface TakenAddress {
+  /** The port on which this process has to listen, on the loopback address, before it adopts the child. */
+  readonly port: number;
+  /** As its provider has written them. */
+  readonly facts: string;
+  /**
+   * This process listens on the port: the child goes on, as its own. Call it once, and not after `letGo`.
+   * @throws {Error} where the named pipes are gone; the address is as before, then
+   */
+  adopt(options: Pick<ChildOptions, "clock" | "stdout" | "stderr">): Child;
+  /**
+   * Ends the child without letting it go on, so that nobody is led to whoever has the port now. Nothing happens after `adopt`, so
+   * it may be called wherever a taking over has failed. Idempotent.
+   */
+  letGo(): Promise<void>;
+}
+
+/** A child that this process leads and has not adopted yet. */
+class LedChild implements TakenAddress {
   readonly #address: HeldAddress;
   readonly #lead: number;
   readonly #record: string | undefined;
@@ -111,7 +129,7 @@ export class TakenAddress {
     earlier: ProcessIdentity,
     self: ProcessIdentity,
     options: RelieveOptions,
-  ): Promise<TakenAddress | undefined> {
+  ): Promise<LedChild | undefined> {
     const { stay, recordFolders, platform, table } = options;
     const { folder, guard, child } = address.child;
     const lead = isWithin(folder, stay) ? await openLead(folder) : undefined;
@@ -124,15 +142,13 @@ export class TakenAddress {
     const record = await writeRecord(recordFolders, { world, server: self, guard, child, stay }, platform);
     // A process of the same number has the record of the same name, and has just written it anew.
     if (earlier.pid !== self.pid) forgetEarlier(earlier, child, recordFolders);
-    return new TakenAddress(address, lead, record, options);
+    return new LedChild(address, lead, record, options);
   }
 
-  /** The port that this process has to listen on, on the loopback address, before it adopts the child. */
   get port(): number {
     return this.#address.port;
   }
 
-  /** As its provider has written them. */
   get facts(): string {
     return this.#address.facts;
   }
@@ -145,10 +161,6 @@ export class TakenAddress {
     return until(clock, STOP_MS, () => isStopped(pid, platform));
   }
 
-  /**
-   * This process listens on the port: the child goes on, as its own. Call it once, and not after `letGo`.
-   * @throws {Error} where the named pipes are gone; the address is as before, then
-   */
   adopt(options: Pick<ChildOptions, "clock" | "stdout" | "stderr">): Child {
     const child = new AdoptedChild({
       handover: this.#address.child,
@@ -161,10 +173,6 @@ export class TakenAddress {
     return child;
   }
 
-  /**
-   * Ends the child without letting it go on, so that nobody is led to whoever has the port now. Nothing happens after `adopt`, so
-   * it may be called wherever a taking over has failed. Idempotent.
-   */
   async letGo(): Promise<void> {
     if (this.#isDone) return;
     this.#isDone = true;
