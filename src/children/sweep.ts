@@ -43,7 +43,7 @@ export async function sweep(options: SweepOptions): Promise<void> {
 }
 
 /** The first word of a world is the boot. */
-function isOtherBoot(one: string, other: string): boolean {
+export function isOtherBoot(one: string, other: string): boolean {
   return one.split(" ")[0] !== other.split(" ")[0];
 }
 

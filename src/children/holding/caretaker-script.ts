@@ -2,8 +2,9 @@
  * The caretaker of a stay on POSIX: a fixed script, in which nothing of anybody's ever stands, and the leader of a process group
  * of its own. As long as no server has the stay, it keeps it for a while, and leaves nothing of it afterwards.
  *
- * - `$1` is the folder of the stay, `$2` the time in whole seconds after which nothing is left, and `$3` the folder of the child that
- *   is held (guard-script.ts), or empty.
+ * - `$1` is the folder of the stay, `$2` the time in whole seconds after which nothing is left, `$3` the folder of the child that
+ *   is held (guard-script.ts), or empty, and `$4` the file that says so (care-record.ts). Whoever takes the stay over renames it
+ *   first, and a caretaker without it touches nothing any more: the server may have been killed before it could be known.
  * - Descriptor 0 is never written to: its end says that the server has gone. An empty line on descriptor 1 says that the child is held.
  * - Descriptor 3 is the listening socket to which the child connects, where there is one. It accepts nobody: connections wait
  *   in it, and are cut when the next server takes the port over. Nobody else can have the port meanwhile.
@@ -32,7 +33,7 @@ else
 fi
 tunnel_guard_steps=0
 tunnel_guard_end=$(($(date +%s) + $2))
-while [ "$tunnel_guard_steps" -lt "$2" ] && [ "$(date +%s)" -lt "$tunnel_guard_end" ]; do
+while [ -e "$4" ] && [ "$tunnel_guard_steps" -lt "$2" ] && [ "$(date +%s)" -lt "$tunnel_guard_end" ]; do
   tunnel_guard_step=$(($2 - tunnel_guard_steps > 5 ? 5 : 1))
   sleep "$tunnel_guard_step" 3>&- 4>&-
   tunnel_guard_steps=$((tunnel_guard_steps + tunnel_guard_step))
@@ -43,7 +44,7 @@ while [ -n "$tunnel_guard_drain" ] && kill -0 "$tunnel_guard_drain" && [ "$tunne
   sleep 1 3>&-
   tunnel_guard_steps=$((tunnel_guard_steps + 1))
 done
-mv -f "$1" "$1.over" && rm -rf "$1.over"
+[ -e "$4" ] && mv -f "$1" "$1.over" && rm -rf "$1.over"
 exec 3>&-
 kill -KILL "-$$"
 `;

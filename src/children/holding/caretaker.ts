@@ -61,6 +61,8 @@ class RunningCaretaker implements Caretaker {
   #ends = 0;
   #address: HeldAddress | undefined;
   #isOver = false;
+  /** The record of it, once there is one. */
+  #file: string | undefined;
   /** Changes come one after the other, so that the last one stands. */
   #changing: Promise<void>;
 
@@ -85,9 +87,7 @@ class RunningCaretaker implements Caretaker {
     this.#isOver = true;
     await this.#changing;
     await this.#stop();
-    const self = await this.#self();
-    const { stay } = this.#options;
-    if (self !== undefined) await rm(careFile(stay, self), { force: true }).catch(() => undefined);
+    if (this.#file !== undefined) await rm(this.#file, { force: true }).catch(() => undefined);
   }
 
   #change(): Promise<void> {
@@ -103,8 +103,12 @@ class RunningCaretaker implements Caretaker {
     if (this.#isOver) return;
     try {
       await this.#stop();
-      await this.#start();
-      await this.#record();
+      const start = await this.#table.startOf(process.pid);
+      // Where nothing can be learned of processes, none can be known again.
+      if (start === undefined) return;
+      const self = { pid: process.pid, start };
+      await this.#start(careFile(this.#options.stay, self));
+      await this.#record(self);
     } catch (error) {
       // A full disk, or no process to be had: nothing can be taken over then, which is no reason for a tunnel to end.
       if (!(error instanceof Error)) throw error;
@@ -112,9 +116,10 @@ class RunningCaretaker implements Caretaker {
   }
 
   /** Resolves when it holds what it is to hold, or cannot. */
-  #start(): Promise<void> {
+  #start(file: string): Promise<void> {
     const { stay, keptMs, listening, env, platform = process.platform } = this.#options;
-    const parameters = [stay, String(Math.ceil(keptMs / 1_000)), this.#address?.child.folder ?? ""];
+    const seconds = String(Math.ceil(keptMs / 1_000));
+    const parameters = [stay, seconds, this.#address?.child.folder ?? "", file];
     const running = spawn(SHELL, ["-c", CARETAKER_SCRIPT, "tunnel-mcp-caretaker", ...parameters], {
       env: plainEnvironment(env, platform),
       // A folder that nobody removes, and that keeps no disk busy.
@@ -155,15 +160,11 @@ class RunningCaretaker implements Caretaker {
   }
 
   /** Says for a later process who takes care, and of what. */
-  async #record(): Promise<void> {
+  async #record(server: ProcessIdentity): Promise<void> {
     const pid = this.#process?.pid;
     if (pid === undefined || this.#isOver) return;
-    const [world, server, start] = await Promise.all([
-      this.#table.world(),
-      this.#self(),
-      this.#table.startOf(pid),
-    ]);
-    if (server === undefined || start === undefined) return;
+    const [world, start] = await Promise.all([this.#table.world(), this.#table.startOf(pid)]);
+    if (start === undefined) return;
     const care: Omit<Care, "format" | "inode"> = {
       world,
       server,
@@ -171,10 +172,6 @@ class RunningCaretaker implements Caretaker {
       ...(this.#address === undefined ? {} : { address: this.#address }),
     };
     await writeCare(this.#options.stay, care);
-  }
-
-  async #self(): Promise<ProcessIdentity | undefined> {
-    const start = await this.#table.startOf(process.pid);
-    return start === undefined ? undefined : { pid: process.pid, start };
+    this.#file = careFile(this.#options.stay, server);
   }
 }

@@ -9,6 +9,7 @@ import type { Child, ChildOptions } from "../child.ts";
 import { isStopped, runs, type ProcessIdentity, type ProcessTable } from "../identity.ts";
 import { recordName } from "../record-names.ts";
 import { removeRecord, writeRecord } from "../records.ts";
+import { isOtherBoot } from "../sweep.ts";
 import { sendSignal } from "../signals.ts";
 import { AdoptedChild } from "./adopted-child.ts";
 import { claimCare, findCare, isOwned, type Care, type HeldAddress } from "./care-record.ts";
@@ -51,11 +52,17 @@ export async function relieve(options: RelieveOptions): Promise<Relief> {
     "the start of this process, where others have told theirs",
   );
   const self = { pid: process.pid, start };
-  for (const each of found) if (await isOwned(each, table)) return { state: "busy" };
+  const world = await table.world();
+  for (const each of found) {
+    // The processes of another container cannot be seen from here: they may well run.
+    const isElsewhere = each.care !== undefined && each.care.world !== world;
+    if (isElsewhere ? !isOtherBoot(each.care.world, world) : await isOwned(each, table))
+      return { state: "busy" };
+  }
   let address: TakenAddress | undefined;
   for (const each of found) {
     if (!(await claimCare(each, stay, self))) return { state: "busy" };
-    if (each.care?.world === (await table.world())) address = await takeFrom(each.care, self, options);
+    if (each.care?.world === world) address = await takeFrom(each.care, self, options);
   }
   if (await isPrivate(stay, "directory", platform)) return { state: "relieved", address };
   await address?.letGo();
@@ -74,15 +81,14 @@ async function takeFrom(
   const { table } = options;
   const taken = address === undefined ? undefined : await LedChild.take(address, server, self, options);
   const isHeld = await runs(caretaker, table);
-  const isStill = taken !== undefined && (await taken.stop());
+  // Without a caretaker nobody led, and the guard is ending it.
+  const isTaken = taken !== undefined && (await taken.stop()) && isHeld;
+  if (!isTaken) await taken?.letGo();
   if (isHeld) {
     sendSignal(-caretaker.pid, "SIGKILL");
     await until(options.clock, END_MS, async () => !(await runs(caretaker, table)));
   }
-  // Without a caretaker nobody led, and the guard is ending it.
-  if (isHeld && isStill) return taken;
-  await taken?.letGo();
-  return undefined;
+  return isTaken ? taken : undefined;
 }
 
 /** The address of an earlier process: its child is stopped, and its port is free and led to by nobody. */

@@ -78,7 +78,7 @@ describe.runIf(platform !== "win32")("the record of a caretaker", () => {
     const claims = await Promise.all(
       [OTHER, { pid: 105, start: "15" }].map((self) => claimCare(found, stay, self)),
     );
-    expect(claims.toSorted()).toEqual([false, true]);
+    expect(claims.filter(Boolean)).toHaveLength(1);
     const [claimed] = await findCare(stay, platform);
     expect(claimed?.care).toMatchObject(CARE);
     expect(claimed?.file).not.toBe(found.file);

@@ -295,6 +295,25 @@ describe.runIf(POSIX)("an address that is held", { timeout: 60_000 }, () => {
     expect(readdirSync(world.root)).not.toContain("records");
   });
 
+  it("is out of reach from another container, and gone with another boot", async () => {
+    const world = new World();
+    const first = await world.server();
+    await first.kill();
+    const here = await table.world();
+    const relieveIn = (other: string) =>
+      relieve({
+        stay: world.stay,
+        recordFolders: [world.records],
+        clock,
+        platform,
+        table: { ...table, world: () => Promise.resolve(other) },
+      });
+    const [boot = ""] = here.split(" ");
+    if (LINUX) expect(await relieveIn(`${boot} pid:[1]`)).toEqual({ state: "busy" });
+    expect(await relieveIn("another boot")).toEqual({ state: "relieved", address: undefined });
+    expect(isRunning(first.cloudflared)).toBe(true);
+  });
+
   it("is not led by a copy of the stay", async () => {
     const world = new World();
     const first = await world.server();

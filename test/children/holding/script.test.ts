@@ -8,6 +8,7 @@ import {
   openSync,
   readSync,
   rmSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { createServer } from "node:net";
@@ -34,7 +35,7 @@ const flags = constants.O_NONBLOCK;
 
 /** A caretaker of a stay with one child, whose ends of the pipes are here. */
 async function caretaker(
-  [file = "", ...args]: readonly string[],
+  [program = "", ...args]: readonly string[],
   {
     seconds = 2,
     listening = false,
@@ -44,15 +45,17 @@ async function caretaker(
   const root = mkdtempSync(join(tmpdir(), "tunnel-caretaker-"));
   const stay = join(root, "it's a stay $(id)");
   const child = join(stay, "its child");
+  const file = join(stay, "its record");
   mkdirSync(child, { recursive: true, mode: 0o700 });
+  writeFileSync(file, "");
   execFileSync(
     "mkfifo",
     ["out", "err", "lead"].map((name) => join(child, name)),
   );
   const leased = listening ? await lease() : undefined;
   const running = spawn(
-    file,
-    [...args, "-c", CARETAKER_SCRIPT, "caretaker", stay, String(seconds), holds ? child : ""],
+    program,
+    [...args, "-c", CARETAKER_SCRIPT, "caretaker", stay, String(seconds), holds ? child : "", file],
     {
       stdio: ["pipe", "pipe", "ignore", leased?.descriptor ?? "ignore"],
       detached: true,
@@ -86,7 +89,7 @@ async function caretaker(
     endOutput();
     closeSync(lead);
   });
-  return { running, stay, child, isLed, leased, outputs, endOutput };
+  return { running, stay, child, file, isLed, leased, outputs, endOutput };
 }
 
 const isThere = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode === null && signalCode === null;
@@ -148,6 +151,23 @@ describe.runIf(process.platform !== "win32").each(SHELLS.map((shell) => [shell.j
       expect([isThere(running), existsSync(stay)]).toEqual([true, true]);
       await until("it has ended", () => !isThere(running));
       expect(existsSync(stay)).toBe(false);
+    });
+
+    it("touches nothing when its record is gone, since somebody else has the stay", async () => {
+      const { running, stay, file, isLed, leased, endOutput } = await caretaker(shell, {
+        seconds: 20,
+        listening: true,
+      });
+      await leased?.release();
+      rmSync(file);
+      running.stdin?.end();
+      await until("it is led no more", () => !isLed());
+      // Its output is being read by then.
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(await isFree(leased?.port ?? 0)).toBe(false);
+      endOutput();
+      await until("it has ended", () => !isThere(running));
+      expect([isLed(), existsSync(stay), await isFree(leased?.port ?? 0)]).toEqual([false, true, true]);
     });
 
     it("touches nothing when it is ended by a signal", async () => {
