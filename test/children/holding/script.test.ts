@@ -171,10 +171,10 @@ describe.runIf(process.platform !== "win32").each(SHELLS.map((shell) => [shell.j
     });
 
     it("touches nothing when it is ended by a signal", async () => {
-      const { running, child, isLed } = await caretaker(shell, { seconds: 20 });
+      const { running, child, isLed } = await caretaker(shell, { seconds: 5 });
       running.stdin?.end();
       running.kill("SIGTERM");
-      // A shell hears it after the program that it waits for.
+      // A shell hears it after the program that it waits for, a second at most.
       await until("it has ended", () => !isThere(running), 6_000);
       await until("it is led no more", () => !isLed());
       expect(existsSync(child)).toBe(true);
