@@ -1,5 +1,5 @@
+import { sweepHere } from "../children/holding/sweep-here.ts";
 import { processTable } from "../children/identity.ts";
-import { sweepHere } from "../children/sweep.ts";
 import type { Config } from "../cli/settings.ts";
 import { portHolder } from "../control/ports.ts";
 import { createHttpsClient } from "../net/https.ts";
@@ -20,7 +20,7 @@ import { Stays } from "../session/stays/stays.ts";
 /** In the same bundle: the server opens both with the first tool call (scripts/build.mjs). */
 export { openEndpoints, openFaces } from "./endpoint.ts";
 export { notifyPerson } from "./notifier.ts";
-export { sweepHere } from "../children/sweep.ts";
+export { sweepHere } from "../children/holding/sweep-here.ts";
 
 /** Messages in a tunnel after which it is worth megabytes that they take less time. */
 const BUSY_AFTER = 8;

@@ -1,5 +1,6 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { Readable } from "node:stream";
+import type { ProcessIdentity } from "./identity.ts";
 import type { OutputReader } from "./lines.ts";
 
 /** How a child ended: `code` when it exited, `signal` when it was killed, `failure` when it never started. */
@@ -21,6 +22,21 @@ export interface Child {
   exit(): Exit | undefined;
   /** Ends it, by force if need be; resolves when it is gone. Idempotent. */
   stop(): Promise<void>;
+  /** How another process finds it; undefined while it cannot outlive this one. */
+  handover?(): ChildHandover | undefined;
+  /**
+   * Lets go of it without ending it, since this process is about to end. Its guard ends it at once unless a caretaker holds it
+   * (holding/caretaker.ts). `exited` may never settle afterwards.
+   */
+  leave?(): void;
+}
+
+/** A running child, as another process finds it. */
+export interface ChildHandover {
+  /** The private folder of its named pipes (guard-script.ts). */
+  readonly folder: string;
+  readonly guard: ProcessIdentity;
+  readonly child: ProcessIdentity;
 }
 
 export interface ChildOptions {
@@ -38,6 +54,11 @@ export interface ChildOptions {
   readonly withDescendants?: boolean;
   /** Private folders for the record of it, the preferred one first (records.ts). */
   readonly recordFolders: readonly string[];
+  /**
+   * Lets it outlive this process while the caretaker of the stay in the folder `stay` holds it. Its named pipes are then kept in
+   * `folder`, a private one that is removed with the stay. Nothing outlives this process on Windows.
+   */
+  readonly held?: { readonly stay: string; readonly folder: string } | undefined;
 }
 
 /** Time that a child has to follow SIGTERM. A provider sets a grace period of its program below it. */

@@ -17,16 +17,20 @@ export type GuardScope = "alone" | "group";
  * Descriptor 1 is nobody's output: it is what the child reads, and what nobody else touches.
  *
  * The child writes into two named pipes, which the server reads. The watcher holds them open and empties them when the server
- * has gone, so that a child may write its last words and ends by SIGTERM, not by a broken pipe. A later holding of children
- * begins in the same place. The watcher signals its own group, so that no number can be anybody else's by then. It counts by
- * the clock on the wall in short steps, since a sleeping machine stretches `sleep`, and by the steps, since a clock may be set back.
+ * has gone, so that a child may write its last words and ends by SIGTERM, not by a broken pipe. The watcher signals its own
+ * group, so that no number can be anybody else's by then. It counts by the clock on the wall in short steps, since a sleeping
+ * machine stretches `sleep`, and by the steps, since a clock may be set back.
+ *
+ * A child that may be held keeps its folder. There `lead` is another named pipe: as long as somebody has it open for writing,
+ * a child without a server goes on (holding/caretaker-script.ts), and whoever opens the pipe is its next server. To that one the
+ * end is told in the file `exit`, since descriptor 3 ended with the first.
  *
  * The names of variables have the prefix that is never in a child's environment: a shell exports what it found exported.
  * The child runs in the foreground, because a shell makes others ignore SIGINT; `USR1` is how it tells that `exec` failed.
  */
 export const GUARD_SCRIPT = `
 exec 9<&0 </dev/null
-command -p mkfifo -m 600 "$1/out" "$1/err" || mkfifo -m 600 "$1/out" "$1/err" || exit 1
+command -p mkfifo -m 600 "$1/out" "$1/err" "$1/lead" || mkfifo -m 600 "$1/out" "$1/err" "$1/lead" || exit 1
 exec 8<>"$1/out" 6<"$1/out" 4>"$1/out"
 exec 8<>"$1/err" 7<"$1/err" 5>"$1/err"
 exec 8>&-
@@ -36,6 +40,11 @@ trap 'tunnel_guard_failed=failed' USR1
   trap '' USR1
   exec 3>&- 4>&- 5>&-
   while read -r tunnel_guard_line <&9; do :; done
+  if [ -p "$1/lead" ]; then
+    exec 8<>"$1/lead"
+    exec 9<"$1/lead" 8>&-
+    while read -r tunnel_guard_line <&9; do :; done
+  fi
   PATH=$PATH:/usr/bin:/bin
   cat <&6 >/dev/null &
   cat <&7 >/dev/null &
@@ -63,8 +72,10 @@ exec 9<&- 6<&- 7<&- 2>&3
   exec "$@" <&1 >&4 2>&5 3>&- 4>&- 5>&-
 )
 tunnel_guard_status=$?
-echo "exit $tunnel_guard_status $tunnel_guard_failed \${BASH_VERSION:+unclear}\${ZSH_VERSION:+unclear}\${KSH_VERSION:+unclear}" >&3
+tunnel_guard_line="exit $tunnel_guard_status $tunnel_guard_failed \${BASH_VERSION:+unclear}\${ZSH_VERSION:+unclear}\${KSH_VERSION:+unclear}"
+echo "$tunnel_guard_line" >&3
 exec 2>/dev/null
+[ ! -d "$1" ] || echo "$tunnel_guard_line" >"$1/exit"
 kill -KILL "$tunnel_guard_watcher"
 wait "$tunnel_guard_watcher"
 [ "$3" = alone ] || kill -KILL "-$$"

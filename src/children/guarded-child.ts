@@ -6,7 +6,14 @@ import { Duplex, PassThrough } from "node:stream";
 import { must } from "../errors/must.ts";
 import { tempDirectory } from "../runtime/places.ts";
 import { wait } from "../runtime/wait.ts";
-import { GRACE_MS, LAST_WORDS_MS, type Child, type ChildOptions, type Exit } from "./child.ts";
+import {
+  GRACE_MS,
+  LAST_WORDS_MS,
+  type Child,
+  type ChildHandover,
+  type ChildOptions,
+  type Exit,
+} from "./child.ts";
 import { startDirect } from "./direct-child.ts";
 import { feed } from "./feed.ts";
 import { exitOf, parseGuardLine, type GuardLine } from "./guard-report.ts";
@@ -30,7 +37,7 @@ export function startGuarded(options: ChildOptions, table: ProcessTable): Child 
   if (options.file.startsWith("-")) return startDirect(options);
   let directory: string;
   try {
-    directory = mkdtempSync(join(tempDirectory(), "tunnel-mcp-"));
+    directory = mkdtempSync(join(options.held?.folder ?? tempDirectory(), "tunnel-mcp-"));
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     return startDirect(options);
@@ -48,7 +55,7 @@ class GuardedChild implements Child {
   readonly #options: ChildOptions;
   readonly #table: ProcessTable;
   readonly #scope: GuardScope;
-  /** Holds the named pipes until both ends have opened them. */
+  /** Holds the named pipes until both ends have opened them, and as long as a child runs that may be held. */
   readonly #directory: string;
   readonly #guard: ChildProcess;
   readonly #report: Duplex;
@@ -56,6 +63,7 @@ class GuardedChild implements Child {
   #settle: (exit: Exit) => void = () => undefined;
   #exit: Exit | undefined;
   #child: ProcessIdentity | undefined;
+  #handover: ChildHandover | undefined;
   #outputs: readonly Socket[] = [];
   #record: string | undefined;
   #hasBegun = false;
@@ -116,6 +124,22 @@ class GuardedChild implements Child {
     cancelAll();
   }
 
+  handover(): ChildHandover | undefined {
+    return this.#exit === undefined ? this.#handover : undefined;
+  }
+
+  leave(): void {
+    if (this.#isOver || this.#handover === undefined) return;
+    this.#isOver = true;
+    this.#forgetExit();
+    // Its guard sees the end of this before the other descriptors are closed, and by then a caretaker holds the child or nobody does.
+    this.#guard.stdin?.destroy();
+    this.#guard.stdout?.destroy();
+    this.#report.destroy();
+    for (const output of this.#outputs) output.destroy();
+    this.#guard.removeAllListeners("exit").unref();
+  }
+
   #read(line: GuardLine): void {
     switch (line.kind) {
       case "pid":
@@ -142,10 +166,12 @@ class GuardedChild implements Child {
       // The guard ends without a line, and the child is started without it.
       return void this.#report.end();
     }
-    this.#removeDirectory();
+    if (this.#options.held === undefined) this.#removeDirectory();
     this.#child = { pid, start: (await this.#table.startOf(pid)) ?? "" };
     const record = await this.#recordOf(this.#child);
     if (record !== undefined) this.#record = await writeRecord(recordFolders, record, process.platform);
+    if (this.#options.held !== undefined && this.#record !== undefined && record !== undefined)
+      this.#handover = { folder: this.#directory, guard: record.guard, child: record.child };
     if (this.#isOver) return this.#forget();
     if (this.#isStopping || this.#isGuardGone) return;
     this.#hasBegun = true;
@@ -175,6 +201,7 @@ class GuardedChild implements Child {
       server: { pid: process.pid, start: server },
       guard: { pid: this.#guard.pid ?? 0, start: guard },
       child,
+      ...(this.#options.held === undefined ? {} : { stay: this.#options.held.stay }),
     };
   }
 
@@ -252,6 +279,7 @@ class GuardedChild implements Child {
 
   /** The last resort when the process ends without stop(): only synchronous work is possible there. */
   #abandon(): void {
+    if (this.#handover !== undefined) return this.leave();
     if (this.#hasBegun) this.#signal("SIGKILL");
     this.#signalGroup("SIGKILL");
     this.#forget();

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFile, readlink } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { plainEnvironment, systemProgram, type Variables } from "./environment.ts";
 
 /**
@@ -39,8 +39,19 @@ const isEqual = (one: string, other: string): boolean => one === other;
 
 const unreadable = (): undefined => undefined;
 
+/** Whether a process is stopped with all its threads, so that it does nothing until it is told to go on. */
+export async function isStopped(pid: number, platform: string): Promise<boolean> {
+  if (platform !== "linux") {
+    const state = await outputOf("/bin/ps", ["-o", "stat=", "-p", String(pid)], { LC_ALL: "C" });
+    return state?.startsWith("T") === true;
+  }
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const states = await Promise.all(threads.map(async (id) => (await fieldsOf(`${pid}/task/${id}`))[0]));
+  return states.length > 0 && states.every((state) => state === "T");
+}
+
 /** The fields of a process's own line from the third on. The name before them may hold spaces and parentheses. */
-async function fieldsOf(pid: number): Promise<string[]> {
+async function fieldsOf(pid: number | string): Promise<string[]> {
   const line = await readFile(`/proc/${pid}/stat`, "utf8").catch(unreadable);
   const fields = line?.slice(line.lastIndexOf(")") + 2).split(" ") ?? [];
   // A zombie has ended: it is only waiting for its parent to ask how.

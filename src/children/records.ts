@@ -5,7 +5,7 @@ import * as z from "zod/mini";
 import { recordName, recordNames } from "./record-names.ts";
 import { ensurePrivateDirectory, isPrivate } from "../runtime/private-directory.ts";
 
-const processSchema = z.object({
+export const processSchema = z.object({
   pid: z.int().check(z.positive(), z.maximum(2 ** 31 - 1)),
   start: z.string().check(z.minLength(1), z.maxLength(64)),
 });
@@ -18,6 +18,8 @@ const recordSchema = z.object({
   /** Absent on Windows, where the guard is no parent and ends by itself. */
   guard: z.optional(processSchema),
   child: processSchema,
+  /** The folder of the stay whose caretaker may hold the child (holding/care-record.ts). */
+  stay: z.optional(z.string().check(z.minLength(1), z.maxLength(1_024))),
 });
 
 /**

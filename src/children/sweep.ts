@@ -1,9 +1,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import { wait } from "../runtime/wait.ts";
-import { machineFacts, privateFolders } from "../runtime/private-folders.ts";
-import type { Variables } from "./environment.ts";
-import { sendSignal } from "./signals.ts";
-import { processTable, runs, type ProcessTable } from "./identity.ts";
+import { isPrivate } from "../runtime/private-directory.ts";
+import { runs, type ProcessTable } from "./identity.ts";
 import { readRecords, removeRecord, type ChildRecord } from "./records.ts";
 import { GRACE_MS } from "./child.ts";
 
@@ -14,22 +12,16 @@ interface SweepOptions {
   readonly table: ProcessTable;
   /** Sends a signal to a process; a test puts its own in its place. */
   readonly send: (pid: number, signal: NodeJS.Signals) => void;
+  /** Whether somebody takes care of a child whose server has gone; nobody where left out. */
+  readonly isCaredFor?: (record: ChildRecord) => Promise<boolean>;
 }
 
 const LOOK_MS = 100;
 
-/** The sweep of this machine, for the user whose environment it is. */
-export function sweepHere(env: Variables, clock: Clock): Promise<void> {
-  const facts = machineFacts();
-  const { platform } = facts;
-  const table = processTable(platform, env);
-  return sweep({ folders: privateFolders(env, facts), platform, clock, table, send: sendSignal });
-}
-
 /**
  * Ends the children that a server and their guard have left behind when both were killed at once, and removes their records.
  * Only a process of the recorded number **and** start is ended, never one by its name. Children of a server that runs are
- * its own, and those of another container are out of reach: their records stay. Never rejects.
+ * its own, one that is held is its caretaker's, and those of another container are out of reach: their records stay. Never rejects.
  */
 export async function sweep(options: SweepOptions): Promise<void> {
   const { folders, platform, table } = options;
@@ -40,7 +32,10 @@ export async function sweep(options: SweepOptions): Promise<void> {
       if (record === undefined) return removeRecord(file);
       // Another boot of this machine, or another container.
       if (record.world !== world) return isOtherBoot(record.world, world) ? removeRecord(file) : undefined;
-      if (await runs(record.server, table)) return undefined;
+      if ((await runs(record.server, table)) || (await options.isCaredFor?.(record)) === true)
+        return undefined;
+      // Another server may have taken the child over meanwhile, and left a record of its own.
+      if (!(await isPrivate(file, "file", platform))) return undefined;
       await end(record, options);
       return removeRecord(file);
     }),
@@ -48,7 +43,7 @@ export async function sweep(options: SweepOptions): Promise<void> {
 }
 
 /** The first word of a world is the boot. */
-function isOtherBoot(one: string, other: string): boolean {
+export function isOtherBoot(one: string, other: string): boolean {
   return one.split(" ")[0] !== other.split(" ")[0];
 }
 

@@ -21,6 +21,8 @@ export interface Site {
 /** The place of one site behind a port. */
 export interface Lease {
   readonly port: number;
+  /** The listening socket, for a process that inherits it and keeps the port; undefined on Windows, and when it is closed. */
+  readonly descriptor: number | undefined;
   /** Takes no visitor any more. The last lease closes the port: resolves when it is free, or at once where others go on. */
   release(): Promise<void>;
   /** With the last lease: connections of nobody are closed, so that the port gets free; `all` those of members, too. */
@@ -164,8 +166,12 @@ class Listener {
   add(site: Site): Lease {
     this.#sites.add(site);
     this.#bound();
+    const server = this.#server;
     return {
       port: this.port,
+      get descriptor() {
+        return descriptorOf(server);
+      },
       release: () => this.#release(site),
       closeConnections: (which) => {
         if (this.#closing === undefined) return;
@@ -217,6 +223,14 @@ class Listener {
     if (site === undefined) return refuse(socket, "404 Not Found");
     site.visited(request, socket, head);
   }
+}
+
+/** Node has no name for it in its interface; where it changes, nothing is held. */
+function descriptorOf(server: Server): number | undefined {
+  const handle: unknown = Reflect.get(server, "_handle");
+  const descriptor: unknown =
+    typeof handle === "object" && handle !== null ? Reflect.get(handle, "fd") : undefined;
+  return typeof descriptor === "number" && descriptor > 2 ? descriptor : undefined;
 }
 
 /** Whether a connection has come through the address that a room is meant to be reached by. */

@@ -39,6 +39,8 @@ export interface RelayOptions {
 /** The host's end of the wire: one path behind a port, and the driver that runs the room. */
 export interface Relay {
   readonly port: number;
+  /** See Lease.descriptor. */
+  readonly descriptor: number | undefined;
   /** A GET of `path` is answered with `answer`, which nobody but this relay knows. */
   readonly proof: { readonly path: string; readonly answer: string };
   /** For a provider that leads to the room by its id. */
@@ -118,6 +120,10 @@ class RelayServer implements Relay {
 
   get port(): number {
     return this.#lease.port;
+  }
+
+  get descriptor(): number | undefined {
+    return this.#lease.descriptor;
   }
 
   run<Result>(call: (room: Room, now: number) => Result): Result {

@@ -1,3 +1,5 @@
+import type { HeldAddress } from "../children/holding/care-record.ts";
+import type { TakenAddress } from "../children/holding/relieve.ts";
 import type { ErrorCode, TunnelError } from "../errors/tunnel-error.ts";
 
 /** The state of a public address, measured and not assumed. */
@@ -17,6 +19,10 @@ export interface Tunnel {
   onDown(listener: (error: TunnelError) => void): () => void;
   /** Resolves when nothing is left running. Idempotent. */
   stop(): Promise<void>;
+  /** All that a later process needs to have it; undefined where it ends with this one. */
+  handover?(): HeldAddress | undefined;
+  /** Lets go of it, since this process is about to end: whoever holds it goes on. Synchronous; nothing is told of it afterwards. */
+  leave?(): void;
 }
 
 /** A step of a long opening, for progress notifications: `fraction` is 0 to 1 when known. */
@@ -49,9 +55,13 @@ export interface LocalRelay {
   readonly proof: RelayProof;
   /** Left out where no provider can be chosen that needs it. */
   readonly purpose?: TunnelPurpose;
+  /** The folder of the stay to which it belongs, where it is kept: a provider that can be held may let a tunnel outlive this process. */
+  readonly stay?: string | undefined;
 }
 
 export interface TunnelRequest extends LocalRelay {
+  /** An address that an earlier process has left, on whose port the relay listens: it is adopted, if it still can be. */
+  readonly taken?: TakenAddress | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: TunnelProgress) => void;
 }
@@ -79,6 +89,8 @@ export interface ProviderTraits {
   readonly canHaveSpare: boolean;
   /** Whether an address that was lost comes back the same, so that links made before stay good. */
   readonly keepsAddress: boolean;
+  /** Whether a later process can have the address of an earlier one, as long as a caretaker holds it. */
+  readonly canBeHeld: boolean;
   /** Whether a service can ask for a name of its own. */
   readonly givesNames: boolean;
   /** Whether it carries TCP of any kind, and not only HTTP. */
@@ -105,6 +117,7 @@ export const SAFE_TRAITS = {
   sourceHeader: undefined,
   canHaveSpare: false,
   keepsAddress: false,
+  canBeHeld: false,
   givesNames: false,
   carriesTcp: false,
   weigh: (error: TunnelError): FailureWeight => (error.retryable ? "passing" : "lasting"),

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { posix, processTable, windows, type ProcessTable } from "../../src/children/identity.ts";
+import type { ChildRecord } from "../../src/children/records.ts";
 import { hasLeftovers } from "../../src/children/record-names.ts";
 import { sendSignal } from "../../src/children/signals.ts";
 import { sweep } from "../../src/children/sweep.ts";
@@ -49,13 +50,17 @@ function record(content: unknown = LEFT, name = "child-100-102.json"): string {
   return file;
 }
 
-const swept = ({ table, send }: ReturnType<typeof machine>): Promise<void> =>
+const swept = (
+  { table, send }: ReturnType<typeof machine>,
+  isCaredFor?: (record: ChildRecord) => Promise<boolean>,
+): Promise<void> =>
   sweep({
     folders: [root, join(root, "nowhere")],
     platform: process.platform,
     clock: fastClock(20),
     table,
     send,
+    ...(isCaredFor === undefined ? {} : { isCaredFor }),
   });
 
 describe("the sweep of what killed servers left", () => {
@@ -97,6 +102,30 @@ describe("the sweep of what killed servers left", () => {
     const file = record();
     await swept(running);
     expect([running.sent, existsSync(file)]).toEqual([[], true]);
+  });
+
+  it("leaves alone a child that somebody takes care of after its server, and ends it when nobody does", async () => {
+    const held = machine({ 102: "12" });
+    const file = record({ ...LEFT, stay: "/a/stay" });
+    const asked: unknown[] = [];
+    const care = (isHeld: boolean) => (one: ChildRecord) => {
+      asked.push([one.stay, one.child]);
+      return Promise.resolve(isHeld);
+    };
+    await swept(held, care(true));
+    expect([held.sent, existsSync(file), asked]).toEqual([[], true, [["/a/stay", CHILD]]]);
+    await swept(held, care(false));
+    expect([held.sent.length, existsSync(file)]).toEqual([2, false]);
+  });
+
+  it("leaves alone a child that another server has taken over while it looked", async () => {
+    const taken = machine({ 102: "12" });
+    const file = record({ ...LEFT, stay: "/a/stay" });
+    await swept(taken, () => {
+      rmSync(file);
+      return Promise.resolve(false);
+    });
+    expect(taken.sent).toEqual([]);
   });
 
   it("leaves alone what belongs to another container, and removes what is from another boot", async () => {

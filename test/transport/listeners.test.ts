@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -65,6 +66,22 @@ describe("rooms that are to have the same port", () => {
     const stranger = await fetch(`http://127.0.0.1:${port}/t/${one.room.id}`);
     expect([stranger.status, await stranger.text()]).toEqual([404, "not found\n"]);
   });
+
+  it.skipIf(process.platform === "win32")(
+    "have a descriptor by which a process that inherits it keeps the port, as long as they are open",
+    async () => {
+      const { relay } = await open(new Listeners(), 0);
+      const { port, descriptor = -1 } = relay;
+      const keeper = spawn("/bin/sleep", ["60"], { stdio: ["ignore", "ignore", "ignore", descriptor] });
+      await once(keeper, "spawn");
+      await relay.stop();
+      expect(relay.descriptor).toBeUndefined();
+      expect(await accepts(port)).toBe(true);
+      keeper.kill();
+      await once(keeper, "exit");
+      expect(await accepts(port)).toBe(false);
+    },
+  );
 
   it("go on when one of them is closed; the last one frees the port", async () => {
     const listeners = new Listeners();

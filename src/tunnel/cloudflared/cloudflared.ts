@@ -7,10 +7,10 @@ import { acquireBinary, type BinaryOptions } from "./binary.ts";
 import type { Binary } from "./find.ts";
 import { untilReachable } from "../reachable.ts";
 import { probeReady, untilReady, type ReadyProbe } from "./ready.ts";
-import { exitError, startRun, type Protocol, type Run } from "./run.ts";
+import { adoptRun, exitError, startRun, type Protocol, type Run } from "./run.ts";
 import type { Tunnel, TunnelOpener, TunnelRequest } from "../provider.ts";
 import { throwIfCancelled } from "../wait.ts";
-import { watchRun } from "./watch.ts";
+import { heldFacts, watchRun } from "./watch.ts";
 
 export { proxyVariable } from "../../net/proxy.ts";
 
@@ -41,6 +41,8 @@ export function createCloudflaredOpener(options: CloudflaredOptions): TunnelOpen
   return async (request) => {
     const { signal, onProgress = () => undefined } = request;
     throwIfCancelled(signal);
+    const adopted = await adopt(options, request);
+    if (adopted !== undefined) return adopted;
     const binary = await acquireBinary(options, signal, onProgress);
     let failure = new TunnelError("cloudflared-not-ready");
     for (const each of ATTEMPTS) {
@@ -53,6 +55,24 @@ export function createCloudflaredOpener(options: CloudflaredOptions): TunnelOpen
     }
     throw proxyExplained(failure, options.proxyVariable);
   };
+}
+
+/** The tunnel of an earlier process, if it is one that this version understands and it is still there. */
+async function adopt(options: CloudflaredOptions, { taken }: TunnelRequest): Promise<Tunnel | undefined> {
+  if (taken === undefined) return undefined;
+  const { clock = systemClock, probe = probeReady } = options;
+  const facts = heldFacts(taken.facts);
+  try {
+    if (facts !== undefined) {
+      const { description, url } = facts;
+      const run = adoptRun(taken, facts, clock);
+      return watchRun(run, { url: memberUrl(new URL(url)), description, clock, probe });
+    }
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+  }
+  await taken.letGo();
+  return undefined;
 }
 
 /** How a network that lets nothing out but through its proxy looks to cloudflared, which asks a service, then DNS, then the edge. */
@@ -84,12 +104,12 @@ async function attempt(
   { protocol, readyMs }: Attempt,
 ): Promise<Tunnel> {
   const { environment, clock = systemClock, probe = probeReady } = options;
-  const { port, signal, onProgress = () => undefined } = request;
+  const { port, stay, signal, onProgress = () => undefined } = request;
   throwIfCancelled(signal);
   onProgress({
     message: protocol === "auto" ? "starting cloudflared" : "starting cloudflared again, over TCP only",
   });
-  const run = startRun({ binary: binary.path, port, protocol, environment, clock });
+  const run = startRun({ binary: binary.path, port, protocol, environment, clock, stay });
   try {
     const onUrl = (): void => onProgress({ message: "got a public name, connecting to Cloudflare's edge" });
     const url = new URL(await untilReady(run, { clock, probe, timeoutMs: readyMs, signal, onUrl }));
@@ -97,11 +117,15 @@ async function attempt(
       onProgress({ message: "connected, waiting until the public name resolves" });
       await reachableOrGone(run, url, options, signal);
     }
-    return watchRun(run, { url: `wss://${url.host}`, description: describe(binary), clock, probe });
+    return watchRun(run, { url: memberUrl(url), description: describe(binary), clock, probe });
   } catch (error) {
     await run.stop();
     throw error;
   }
+}
+
+function memberUrl({ host }: URL): string {
+  return `wss://${host}`;
 }
 
 /** The reachability check, given up at once when the process ends meanwhile. */

@@ -24,6 +24,8 @@ export const cloudflared = declareProvider<CloudflaredSettings>({
   sourceHeader: "cf-connecting-ip",
   canHaveSpare: true,
   keepsAddress: false,
+  // Windows has no caretaker.
+  canBeHeld: process.platform !== "win32",
   weigh: (error) => (error.code === "cloudflared-rate-limited" ? "refused" : SAFE_TRAITS.weigh(error)),
   staleCode: "cloudflared-edge-lost",
   async load({ cloudflaredPath: explicitPath, env, ...others }) {

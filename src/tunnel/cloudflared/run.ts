@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { exitDetail, type Child, type Exit } from "../../children/child.ts";
+import type { HeldAddress } from "../../children/holding/care-record.ts";
+import type { TakenAddress } from "../../children/holding/relieve.ts";
 import { lineReader } from "../../children/lines.ts";
 import { startChild } from "../../children/start.ts";
 import { commandFor } from "./command.ts";
@@ -26,6 +28,10 @@ export interface Run {
   onEdgeChange(listener: () => void): () => void;
   /** Ends the process and removes its directory. Idempotent. */
   stop(): Promise<void>;
+  /** How a later process finds it, without the facts; undefined where it ends with this one. */
+  handover(): Omit<HeldAddress, "facts"> | undefined;
+  /** Lets go of the process, which whoever holds it has from now on. */
+  leave(): void;
 }
 
 export type Protocol = "auto" | "http2";
@@ -36,12 +42,14 @@ export interface RunOptions {
   readonly protocol: Protocol;
   readonly environment: BinaryEnvironment;
   readonly clock: Clock;
+  /** See TunnelRequest.stay. */
+  readonly stay?: string | undefined;
 }
 
 /** @throws {TunnelError} temp-unusable */
-function privateDirectory({ tempDirectory }: BinaryEnvironment): string {
+function privateDirectory({ environment, stay }: RunOptions): string {
   try {
-    return mkdtempSync(join(tempDirectory, "tunnel-mcp-"));
+    return mkdtempSync(join(stay ?? environment.tempDirectory, "tunnel-mcp-"));
   } catch (cause) {
     throw new TunnelError("temp-unusable", { cause });
   }
@@ -52,10 +60,11 @@ function privateDirectory({ tempDirectory }: BinaryEnvironment): string {
  * `--url` with services of its own and a missing one makes it search; and a private working directory.
  */
 export function startRun(options: RunOptions): Run {
-  const { environment, clock } = options;
-  const directory = privateDirectory(environment);
+  const { environment, clock, stay } = options;
+  const directory = privateDirectory(options);
   const removeDirectory = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
-  process.once("exit", removeDirectory);
+  // That of a stay is removed with the stay.
+  if (stay === undefined) process.once("exit", removeDirectory);
   const remember = new Memory();
   let child: Child;
   try {
@@ -69,6 +78,7 @@ export function startRun(options: RunOptions): Run {
       recordFolders: environment.recordFolders,
       cwd: directory,
       clock,
+      held: stay === undefined ? undefined : { stay, folder: directory },
       stderr: lineReader((line) => remember.note(parseLogLine(line))),
     });
   } catch (error) {
@@ -76,6 +86,25 @@ export function startRun(options: RunOptions): Run {
     removeDirectory();
     throw error;
   }
+  return runOf(child, remember, options.port, () => {
+    process.removeListener("exit", removeDirectory);
+    removeDirectory();
+  });
+}
+
+/** A process of an earlier server that goes on. Its directory is removed with the stay. */
+export function adoptRun(
+  taken: TakenAddress,
+  { url, metricsPort }: Pick<RunFacts, "url" | "metricsPort">,
+  clock: Clock,
+): Run {
+  const remember = new Memory();
+  remember.facts = { ...remember.facts, url, metricsPort };
+  const child = taken.adopt({ clock, stderr: lineReader((line) => remember.note(parseLogLine(line))) });
+  return runOf(child, remember, taken.port, () => undefined);
+}
+
+function runOf(child: Child, remember: Memory, port: number, onStopped: () => void): Run {
   return {
     facts: () => remember.facts,
     exited: child.exited,
@@ -86,9 +115,13 @@ export function startRun(options: RunOptions): Run {
     },
     async stop() {
       await child.stop();
-      process.removeListener("exit", removeDirectory);
-      removeDirectory();
+      onStopped();
     },
+    handover() {
+      const found = child.handover?.();
+      return found === undefined ? undefined : { port, child: found };
+    },
+    leave: () => child.leave?.(),
   };
 }
 

@@ -149,6 +149,7 @@ export class Opener {
         port: relay.port,
         proof: relay.proof,
         ...(relay.purpose === undefined ? {} : { purpose: relay.purpose }),
+        stay: relay.stay,
         signal: opening.signal,
       });
     } catch (error) {

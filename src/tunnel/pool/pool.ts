@@ -126,9 +126,21 @@ export class TunnelPool {
     return this.#stopping;
   }
 
-  async #stop(): Promise<void> {
+  /** As `stop`, but lets go of the tunnel with this URL instead of ending it, at once: a caretaker holds it. */
+  leave(url: string): Promise<void> {
+    this.#stopping ??= this.#stop(url);
+    return this.#stopping;
+  }
+
+  async #stop(left?: string): Promise<void> {
     this.#news.end();
     this.#cancelPoll();
+    for (const line of this.#lines) {
+      if (line.tunnel.url !== left || line.tunnel.leave === undefined) continue;
+      this.#lines = this.#lines.filter((other) => other !== line);
+      line.unsubscribe();
+      line.tunnel.leave();
+    }
     const opener = this.#opener.stop();
     for (const line of this.#lines) this.#remove(line);
     await Promise.all([opener, ...this.#endings]);

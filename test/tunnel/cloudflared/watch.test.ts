@@ -8,7 +8,7 @@ import { createCloudflaredOpener } from "../../../src/tunnel/cloudflared/cloudfl
 import { binaryEnvironment, hostFacts } from "../../../src/tunnel/cloudflared/environment.ts";
 import { probeReady, type ReadyProbe } from "../../../src/tunnel/cloudflared/ready.ts";
 import type { Run } from "../../../src/tunnel/cloudflared/run.ts";
-import { watchRun } from "../../../src/tunnel/cloudflared/watch.ts";
+import { heldFacts, watchRun } from "../../../src/tunnel/cloudflared/watch.ts";
 import { FakeClock, fastClock, settle } from "../../support/fake-tunnel-clock.ts";
 import { standIn } from "../../support/tunnels/stand-in.ts";
 import { completeLines } from "../../support/lines.ts";
@@ -17,20 +17,27 @@ import { NO_PROOF } from "../../support/tunnels/scripted-provider.ts";
 
 type Answer = Awaited<ReturnType<ReadyProbe>>;
 
+const PUBLIC = "https://a-b.trycloudflare.com";
+
 function watched() {
   const clock = new FakeClock();
   const listeners = new Set<() => void>();
+  const done: string[] = [];
+  const one = { pid: 1, start: "1" };
+  const handover = { port: 4_000, child: { folder: "/stay/child", guard: one, child: one } };
   let end: (exit: Exit) => void = () => undefined;
   const exited = new Promise<Exit>((resolve) => (end = resolve));
   const run: Run = {
-    facts: () => ({ url: undefined, metricsPort: 1, dialFailed: false, fault: undefined }),
+    facts: () => ({ url: PUBLIC, metricsPort: 1, dialFailed: false, fault: undefined }),
     exited,
     exit: () => undefined,
     onEdgeChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    stop: () => Promise.resolve(),
+    stop: () => Promise.resolve(void done.push("stopped")),
+    handover: () => handover,
+    leave: () => void done.push("left"),
   };
   const probes: ((answer: Answer) => void)[] = [];
   const probe: ReadyProbe = () => new Promise((resolve) => void probes.push(resolve));
@@ -41,6 +48,8 @@ function watched() {
     probes,
     listeners,
     end,
+    done,
+    handover,
     /** The log tells of the edge. */
     stir: () => listeners.forEach((listener) => listener()),
     answer: async (answer: Answer) => {
@@ -155,4 +164,65 @@ it("tells also those who ask when it is over already, once", async () => {
   forget();
   await settle();
   expect(seen).toEqual(["cloudflared-exited"]);
+});
+
+it("is left without being ended, and asked no more", async () => {
+  const { clock, tunnel, probes, listeners, done } = watched();
+  tunnel.leave?.();
+  expect(done).toEqual(["left"]);
+  await tunnel.stop();
+  await clock.advance(60_000);
+  expect([done, probes.length, listeners.size]).toEqual([["left"], 0, 0]);
+  const stopped = watched();
+  await stopped.tunnel.stop();
+  expect(stopped.done).toEqual(["stopped"]);
+});
+
+it("hands over what another process needs, and believes nothing else", () => {
+  const { tunnel, handover } = watched();
+  const held = tunnel.handover?.();
+  expect(held).toMatchObject(handover);
+  const facts = { url: PUBLIC, metricsPort: 1, description: "" };
+  expect(heldFacts(held?.facts ?? "")).toEqual(facts);
+  for (const wrong of [
+    "",
+    "null",
+    "{}",
+    { ...facts, url: "https://example.com" },
+    { ...facts, url: "https://a.trycloudflare.com.example" },
+    { ...facts, url: `${PUBLIC}/path` },
+    { ...facts, metricsPort: 0 },
+    { ...facts, metricsPort: "1" },
+    { ...facts, description: "a\nb" },
+    { ...facts, description: "x".repeat(201) },
+  ])
+    expect(heldFacts(typeof wrong === "string" ? wrong : JSON.stringify(wrong))).toBeUndefined();
+});
+
+it.each([
+  ["says nothing that is known", "{}"],
+  ["cannot be adopted", JSON.stringify({ url: PUBLIC, metricsPort: 1, description: "" })],
+])("opens another tunnel where the one that was held %s", async (_what, facts) => {
+  const root = mkdtempSync(join(tmpdir(), "tunnel-watch-test-"));
+  let lettings = 0;
+  const opener = createCloudflaredOpener({
+    environment: binaryEnvironment(process.env, { ...hostFacts(), tempDirectory: root }),
+    explicitPath: standIn(root, { FAKE_CF_STATE: join(root, "state") }),
+    clock: fastClock(10),
+    doh: false,
+    skipReachabilityCheck: true,
+  });
+  const taken = {
+    port: 1,
+    facts,
+    adopt() {
+      throw new Error("its pipes are gone");
+    },
+    letGo: () => Promise.resolve(void (lettings += 1)),
+  };
+  const signal = new AbortController().signal;
+  const tunnel = await opener({ port: 1, proof: NO_PROOF, signal, taken });
+  await tunnel.stop();
+  expect([lettings, tunnel.url === PUBLIC]).toEqual([1, false]);
+  rmSync(root, { recursive: true, force: true });
 });

@@ -806,3 +806,30 @@ it("asks for no spare one any more when the provider gives the address that lead
   await clock.advance(600_000);
   expect([scripted.requests, pool.urls, told()]).toEqual([1, [A], []]);
 });
+
+describe("a pool whose process ends while its address is held", () => {
+  it("lets go of that one at once, and ends all others", async () => {
+    const { pool, a, open, told } = world();
+    let lefts = 0;
+    const held = Object.assign(a, { leave: () => void (lefts += 1) });
+    pool.keepStandby();
+    const spare = await open();
+    told();
+    const left = pool.leave(held.url);
+    expect([lefts, held.isStopped]).toEqual([1, false]);
+    await left;
+    expect([lefts, held.isStopped, spare.isStopped]).toEqual([1, false, true]);
+    await pool.stop();
+    held.down();
+    expect([held.isStopped, held.listeners, told()]).toEqual([false, 0, []]);
+  });
+
+  it("ends one that cannot be left, or that is not the one", async () => {
+    for (const url of [A, "wss://b.example"]) {
+      const { pool, a } = world();
+      if (url !== A) Object.assign(a, { leave: () => expect.unreachable() });
+      await pool.leave(url);
+      expect(a.isStopped).toBe(true);
+    }
+  });
+});
