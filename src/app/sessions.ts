@@ -1,4 +1,6 @@
 import { sweepHere } from "../children/holding/sweep-here.ts";
+import { startCaretaker } from "../children/holding/caretaker.ts";
+import { relieve } from "../children/holding/relieve.ts";
 import { processTable } from "../children/identity.ts";
 import type { Config } from "../cli/settings.ts";
 import { portHolder } from "../control/ports.ts";
@@ -34,13 +36,20 @@ interface StaysOptions {
 
 function staysHere({ config, clock, env, home }: StaysOptions, onFailure: (tunnelId: string) => void): Stays {
   const facts = machineFacts();
+  const { platform } = facts;
+  const table = processTable(platform, env);
+  const recordFolders = privateFolders(env, facts);
   return new Stays({
     disk: nodeDisk,
     folders: stateFolders(env, home, facts),
-    platform: facts.platform,
+    platform,
     clock,
-    table: processTable(facts.platform, env),
+    table,
     primitives,
+    holding: {
+      care: (request) => startCaretaker({ ...request, env, clock, platform, table }),
+      relieve: (stay) => relieve({ stay, recordFolders, clock, platform, table }),
+    },
     keepMs: config.keepMinutes * 60_000,
     onFailure,
   });

@@ -135,6 +135,7 @@ export class GuestSession extends SessionBase {
     const session = new GuestSession(options, { member, stay, keeping, kept: undefined }, dial);
     try {
       await session.#untilJoined(options.signal);
+      void keeping.care();
       return session;
     } catch (error) {
       await session.close();
@@ -154,6 +155,7 @@ export class GuestSession extends SessionBase {
     const keeping = new SessionKeeping(stay, kept);
     const { localFiles } = options;
     const session = new GuestSession(options, { member, stay, keeping, kept, localFiles }, dial);
+    void keeping.care();
     const until = clock.now() + RETURN_MS;
     while (session.#isAway) {
       const how = await wait(clock, until - clock.now(), { signal, until: session.onPresence });

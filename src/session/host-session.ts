@@ -1,4 +1,5 @@
 import { must } from "../errors/must.ts";
+import type { TakenAddress } from "../children/holding/relieve.ts";
 import { TunnelError } from "../errors/tunnel-error.ts";
 import type { Bytes } from "../protocol/base/bytes.ts";
 import type { MemberId } from "../protocol/base/ids.ts";
@@ -20,7 +21,7 @@ import { every, settled, wait } from "../runtime/wait.ts";
 import type { Listeners } from "../transport/listeners.ts";
 import { startRelay, type Relay, type RoomNotice } from "../transport/relay-server.ts";
 import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool/pool.ts";
-import type { Provider, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
+import type { LocalRelay, Provider, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import { IssuedInvites, type Invite } from "./issued-invites.ts";
 import { SessionKeeping, type KeptSession } from "./kept-session.ts";
@@ -72,6 +73,8 @@ interface ResumeOptions extends HostingOptions {
   readonly kept: KeptSession;
   readonly changes: readonly Bytes[];
   readonly floors: { readonly said: number; readonly placed: number };
+  /** Held for it since the process before this one. */
+  readonly address: TakenAddress | undefined;
 }
 
 /** A room and what it needs to be reached, before there is an address. */
@@ -80,6 +83,7 @@ interface Hosting {
   readonly stay: KeptStay | undefined;
   readonly keeping: SessionKeeping;
   readonly kept: KeptSession | undefined;
+  readonly address?: TakenAddress | undefined;
   /** Reads again what an earlier process had offered. */
   readonly localFiles?: LocalFiles;
   /** Told of the session once there is one. */
@@ -120,6 +124,8 @@ export class HostSession extends SessionBase {
   #isSilent = false;
   /** The agent has been told that nobody can come. */
   #isAstray = false;
+  /** The tunnel that outlives this process, if it can. */
+  #held: Tunnel | undefined;
   /** Ends the wait for the next look at those who are away. */
   #cancelLook: (() => void) | undefined;
 
@@ -143,7 +149,7 @@ export class HostSession extends SessionBase {
     this.#pool = new TunnelPool({
       active: tunnel,
       provider,
-      relay,
+      relay: placeOf(relay, hosting),
       clock,
       standby,
       limit: LINK.maxAddresses,
@@ -202,7 +208,8 @@ export class HostSession extends SessionBase {
     if (room.ended !== undefined) throw new TunnelError("tunnel-closed");
     const keeping = new SessionKeeping(stay, kept);
     const onHosting = (resumed: HostSession): void => void (hosting = resumed);
-    const all = { room, stay, keeping, kept, localFiles: options.localFiles, onHosting };
+    const { localFiles, address } = options;
+    const all = { room, stay, keeping, kept, address, localFiles, onHosting };
     const { session } = await HostSession.#reached(options, all);
     session.recalled();
     // Where the address is another one than before, members and links are looked after.
@@ -219,26 +226,30 @@ export class HostSession extends SessionBase {
     const { room, keeping } = hosting;
     const early: RoomNotice[] = [];
     let onNotice = (notice: RoomNotice): void => void early.push(notice);
+    if (!provider.canBeHeld) await hosting.address?.letGo();
     const relay = await listening(options, hosting, (notice) => onNotice(notice));
     keeping.listens(relay.port);
+    // Nobody is led to whoever has the port now.
+    if (relay.port !== hosting.address?.port) await hosting.address?.letGo();
     // Opening is activity: a first download may take longer than a short idle time.
     const beActive = (): void => relay.run((one, now) => one.touch(0, now));
     beActive();
     const stopBeating = every(clock, room.idleMs / 4, beActive);
     let opened: HostSession | undefined;
     try {
-      const tunnel = await provider.open({
-        port: relay.port,
-        proof: relay.proof,
-        purpose: relay.purpose,
-        signal,
-        onProgress,
-      });
+      const taken = relay.port === hosting.address?.port ? hosting.address : undefined;
+      const tunnel = await provider.open({ ...placeOf(relay, hosting), taken, signal, onProgress });
       const session = new HostSession({ options, hosting, relay, tunnel });
       opened = session;
       hosting.onHosting(session);
       onNotice = (notice) => session.#noticed(notice);
       for (const notice of early) session.#noticed(notice);
+      session.#held = tunnel;
+      const listening = provider.canBeHeld ? (): number | undefined => relay.descriptor : undefined;
+      const address = tunnel.handover?.();
+      const cared = keeping.care({ listening, address });
+      // Nobody is given a link that would not outlive a kill.
+      if (address !== undefined) await cared;
       // The idle time starts when the human can do something, not while a tunnel program was being fetched.
       session.touch();
       return { session, url: tunnel.url };
@@ -351,8 +362,11 @@ export class HostSession extends SessionBase {
   }
 
   protected async stop(): Promise<void> {
-    // The last words go out through the tunnels, so these outlive the relay.
     this.#cancelLook?.();
+    // Let go of before all else: from here on the process may be killed at any time.
+    if (this.isDeparting) void this.#pool.leave(this.#pool.active?.url ?? "");
+    else await this.keeping.uncared();
+    // The last words go out through the tunnels, so these outlive the relay.
     try {
       await this.#relay.stop();
     } finally {
@@ -421,6 +435,7 @@ export class HostSession extends SessionBase {
   /** Members learn where to find the room, and a pending invite whose link leads to an address that is gone is made anew. */
   #leadsHere(urls: readonly string[]): void {
     const { active } = this.#pool;
+    this.#hold();
     this.#transportDetail = active?.description ?? this.#transportDetail;
     this.#relay.run((room, now) => room.setAddresses(urls, now));
     this.#look();
@@ -448,6 +463,14 @@ export class HostSession extends SessionBase {
     return (isLost ? this.#addressLost : undefined) ?? new TunnelError("address-silent");
   }
 
+  /** The first address is to outlive this process, where its provider lets it. */
+  #hold(): void {
+    const { active } = this.#pool;
+    if (active === this.#held) return;
+    this.#held = active;
+    this.keeping.hold(active?.handover?.());
+  }
+
   get #addresses(): Addresses {
     return this.#pool.addresses;
   }
@@ -457,13 +480,18 @@ export class HostSession extends SessionBase {
   }
 }
 
+/** The thing to which addresses lead. */
+function placeOf({ port, proof, purpose }: Relay, { stay }: Pick<Hosting, "stay">): LocalRelay {
+  return { port, proof, purpose, stay: stay?.folder };
+}
+
 /**
  * The room behind a port. One of an earlier process gets the port that its members know, unless somebody else has that by now.
  * @throws {TunnelError} port-in-use, port-in-use-here, bind-failed
  */
 async function listening(
   { clock, bind, port, listeners, tunnelId, provider }: HostingOptions,
-  { room, stay, kept }: Hosting,
+  { room, stay, kept, address }: Hosting,
   onNotice: (notice: RoomNotice) => void,
 ): Promise<Relay> {
   const at = (wanted: number): Promise<Relay> =>
@@ -478,9 +506,10 @@ async function listening(
       onNotice,
       writeKept: stay === undefined ? undefined : () => stay.write(),
     });
-  if (kept?.port === undefined) return at(port);
+  const known = address?.port ?? kept?.port;
+  if (known === undefined) return at(port);
   try {
-    return await at(kept.port);
+    return await at(known);
   } catch (error) {
     if (!(error instanceof TunnelError) || error.code !== "port-in-use") throw error;
     return at(port);

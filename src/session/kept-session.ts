@@ -7,8 +7,9 @@ import { decodeChange, encodeChange } from "../protocol/keeping/keeper.ts";
 import { fromBase64url, type Bytes } from "../protocol/base/bytes.ts";
 import { decodeUtf8, encodeUtf8 } from "../protocol/base/utf8.ts";
 import { INTENTS } from "../protocol/room/intent.ts";
+import type { HeldAddress } from "../children/holding/care-record.ts";
 import type { Receiving } from "./files/files.ts";
-import type { KeptStay } from "./stays/stays.ts";
+import type { CareFor, KeptStay } from "./stays/stays.ts";
 
 /** The changes of what a session knows beside its machine. The first is `begun`. */
 
@@ -188,6 +189,19 @@ export class SessionKeeping {
 
   received(no: number): void {
     this.#keep({ t: "received", no });
+  }
+
+  /** See KeptStay. */
+  async care(held?: CareFor): Promise<void> {
+    await this.#stay?.care(held);
+  }
+
+  hold(address: HeldAddress | undefined): void {
+    this.#stay?.hold(address);
+  }
+
+  async uncared(): Promise<void> {
+    await this.#stay?.uncared();
   }
 
   /** The process ends, and a later one may come back. */

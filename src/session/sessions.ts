@@ -300,7 +300,7 @@ export class Sessions implements Observable<SessionsEvent> {
     if (stays === undefined) throw new TunnelError("tunnel-unknown");
     // The last one may still hold the port or the name that this one is to have.
     await Promise.all(this.#endings);
-    const { kept: stay, changes, floors } = await this.#takenUp(stays, tunnelId, signal);
+    const { kept: stay, changes, floors, address } = await this.#takenUp(stays, tunnelId, signal);
     try {
       const kept = keptSession(changes.session);
       if (kept.folder !== this.localFiles.cwd) throw new TunnelError("tunnel-unknown");
@@ -313,7 +313,7 @@ export class Sessions implements Observable<SessionsEvent> {
       const common = { tunnelId, stay, kept, changes: changes.machine, localFiles, signal };
       const session =
         kept.role === "host"
-          ? await HostSession.resume({ ...hosting, ...common, floors, onProgress })
+          ? await HostSession.resume({ ...hosting, ...common, floors, address, onProgress })
           : await GuestSession.resume({
               ...common,
               primitives,
@@ -329,8 +329,12 @@ export class Sessions implements Observable<SessionsEvent> {
     } catch (thrown) {
       const error = asTunnelError(thrown);
       // Nobody can come back to a room that has ended; for the rest there may be another try.
+      await address?.letGo();
       if (error.code === "tunnel-closed") await stay.remove();
-      else stay.leave();
+      else {
+        await stay.care();
+        stay.leave();
+      }
       throw error;
     }
   }

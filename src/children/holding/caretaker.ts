@@ -8,7 +8,6 @@ import { processTable, type ProcessIdentity, type ProcessTable } from "../identi
 import { careFile, writeCare, type Care, type HeldAddress } from "./care-record.ts";
 import { CARETAKER_SCRIPT } from "./caretaker-script.ts";
 
-/** @public */
 export interface CaretakerOptions {
   /** The folder of the stay, this user's alone: all of it is removed when the time is over. */
   readonly stay: string;
@@ -30,7 +29,6 @@ const RESTART_MS = 200;
  * Takes care of one stay for this process. It costs one idle shell; it works only once this process has ended, however it
  * was ended. Undefined where nothing is kept, and on Windows, where no program of the system could: the stay is swept by the
  * next start there, and its address is let go.
- * @public
  */
 export function startCaretaker(options: CaretakerOptions): Caretaker | undefined {
   const { keptMs, platform = process.platform } = options;
@@ -38,10 +36,7 @@ export function startCaretaker(options: CaretakerOptions): Caretaker | undefined
   return new RunningCaretaker(options);
 }
 
-/**
- * All methods may be called at any time, and none rejects.
- * @public
- */
+/** All methods may be called at any time, and none rejects. */
 export interface Caretaker {
   /**
    * Holds this address from now on, and none that it held before; undefined holds none. Resolves when that is so, also for a
@@ -60,6 +55,8 @@ class RunningCaretaker implements Caretaker {
   #process: ChildProcess | undefined;
   #ends = 0;
   #address: HeldAddress | undefined;
+  /** The address that the running script holds; null while there is none. */
+  #running: HeldAddress | undefined | null = null;
   #isOver = false;
   /** The record of it, once there is one. */
   #file: string | undefined;
@@ -100,7 +97,7 @@ class RunningCaretaker implements Caretaker {
    * told to. Two at once could both remove the stay, so the first ends before.
    */
   async #renew(): Promise<void> {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#running === this.#address) return;
     try {
       await this.#stop();
       const start = await this.#table.startOf(process.pid);
@@ -118,6 +115,7 @@ class RunningCaretaker implements Caretaker {
   /** Resolves when it holds what it is to hold, or cannot. */
   #start(file: string): Promise<void> {
     const { stay, keptMs, listening, env, platform = process.platform } = this.#options;
+    this.#running = this.#address;
     const seconds = String(Math.ceil(keptMs / 1_000));
     const parameters = [stay, seconds, this.#address?.child.folder ?? "", file];
     const running = spawn(SHELL, ["-c", CARETAKER_SCRIPT, "tunnel-mcp-caretaker", ...parameters], {
@@ -144,6 +142,7 @@ class RunningCaretaker implements Caretaker {
   async #stop(): Promise<void> {
     const running = this.#process;
     this.#process = undefined;
+    this.#running = null;
     if (running?.pid === undefined || running.exitCode !== null || running.signalCode !== null) return;
     const exited = new Promise<void>((resolve) => void running.once("exit", () => resolve()));
     // It has no others in its group as long as this process runs.
@@ -155,6 +154,7 @@ class RunningCaretaker implements Caretaker {
   #ended(running: ChildProcess): void {
     if (this.#process !== running || this.#isOver) return;
     this.#process = undefined;
+    this.#running = null;
     this.#ends += 1;
     if (this.#ends <= MAX_ENDS) this.#options.clock.after(RESTART_MS, () => void this.#change());
   }

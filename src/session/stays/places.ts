@@ -9,6 +9,8 @@ const ID = /^[0-9a-f]{12}$/;
 /** A process that has a stay says so this often, in ms: when it ended is known to this. */
 export const BEAT_MS = 15_000;
 const BEAT = "alive";
+/** Behind the name of a stay that is being removed (caretaker-script.ts). */
+const OVER = ".over";
 
 /** The folder of one stay. */
 export interface StayPlace {
@@ -58,7 +60,7 @@ export async function placesIn(folders: readonly string[], platform: string): Pr
 }
 
 /** Leaves nothing of a stay. Never rejects: what cannot be removed now is tried again by the next sweep. */
-export async function removePlace({ folder }: StayPlace): Promise<void> {
+export async function removePlace({ folder }: Pick<StayPlace, "folder">): Promise<void> {
   await rm(folder, { recursive: true, force: true }).catch(() => undefined);
 }
 
@@ -121,12 +123,26 @@ export async function sweepStays({
   isHeld,
   ...options
 }: SweepOptions): Promise<void> {
+  for (const base of folders) await sweepOver(path.join(base, STAYS), platform);
   for (const place of await placesIn(folders, platform)) {
     // A process may be about to begin one in it.
-    const keepMs = Math.max(await keptMs(place, options.keepMs), BEGINNING_MS);
+    const keepMs = Math.max((await keptMs(place, options.keepMs)) + BEAT_MS, BEGINNING_MS);
     const at = (await lastThere(place)) ?? (await modified(place.folder)) ?? now;
     const isOver = now - at >= keepMs || at - now >= keepMs;
     if (isOver && !(await isHeld(place))) await removePlace(place);
+  }
+}
+
+/** A caretaker that was killed while it removed a stay had given it this name before. */
+async function sweepOver(stays: string, platform: string): Promise<void> {
+  for (const name of await namesIn(stays)) {
+    const folder = path.join(stays, name);
+    if (
+      name.endsWith(OVER) &&
+      ID.test(name.slice(0, -OVER.length)) &&
+      (await isPrivate(folder, "directory", platform))
+    )
+      await removePlace({ folder });
   }
 }
 

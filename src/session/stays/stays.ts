@@ -1,4 +1,7 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
+import type { HeldAddress } from "../../children/holding/care-record.ts";
+import type { Caretaker } from "../../children/holding/caretaker.ts";
+import type { Relief, TakenAddress } from "../../children/holding/relieve.ts";
 import type { ProcessTable } from "../../children/identity.ts";
 import { concat, type Bytes } from "../../protocol/base/bytes.ts";
 import type { Keeper } from "../../protocol/keeping/keeper.ts";
@@ -32,8 +35,37 @@ export interface StaysOptions {
   readonly primitives: Primitives;
   /** How long a stay is kept after its process ended; 0 keeps none. */
   readonly keepMs: number;
+  /** Somebody who takes care of a stay after the end of this process; the next sweep does where left out. */
+  readonly holding?: Holding | undefined;
   /** A stay is not kept any more, while its tunnel goes on. */
   readonly onFailure: (tunnelId: string, error: Error) => void;
+}
+
+/** The care of stays to which no process belongs (children/holding). */
+interface Holding {
+  /** See startCaretaker. */
+  care(request: {
+    readonly stay: string;
+    readonly keptMs: number;
+    readonly listening?: () => number | undefined;
+  }): Caretaker | undefined;
+  /** See there. */
+  relieve(stay: string): Promise<Relief>;
+}
+
+/** An address that can outlive its process. */
+export interface CareFor {
+  readonly listening?: (() => number | undefined) | undefined;
+  readonly address?: HeldAddress | undefined;
+}
+
+/** A stay that this process has taken up. */
+export interface TakenUp {
+  readonly kept: KeptStay;
+  readonly changes: KeptChanges;
+  readonly floors: { readonly said: number; readonly placed: number };
+  /** The public address that was held for it, which waits to be adopted or let go. */
+  readonly address: TakenAddress | undefined;
 }
 
 /** A stay to which somebody can come back. */
@@ -82,20 +114,40 @@ export class Stays {
    * Takes a stay up that another process has left.
    * @throws {TunnelError} tunnel-unknown, stay-in-use, stay-copied, stay-outdated, stay-unreadable, stay-version
    */
-  async resume(
-    tunnelId: string,
-  ): Promise<{ kept: KeptStay; changes: KeptChanges; floors: { said: number; placed: number } }> {
+  async resume(tunnelId: string): Promise<TakenUp> {
     const place = (await this.#places()).find((one) => one.tunnelId === tunnelId);
     if (place === undefined || (await this.#keptForMs(place)) <= 0) throw new TunnelError("tunnel-unknown");
     const lock = await takeLock(await this.#lockOptions(place));
+    let address: TakenAddress | undefined;
     try {
+      // Before anything is read: afterwards nobody removes the folder any more.
+      address = await this.#relieved(place);
       const { log, restored } = StayLog.open({ ...this.#journalOptions(place), ...(await this.#life(lock)) });
       const kept = await this.#kept(place, log, lock);
-      return { kept, changes: split(restored.changes), floors: restored.floors };
+      return { kept, changes: split(restored.changes), floors: restored.floors, address };
     } catch (error) {
+      await address?.letGo();
+      await this.#leftAgain(place);
       lock.release();
       throw error;
     }
+  }
+
+  /** @throws {TunnelError} stay-in-use, tunnel-unknown */
+  async #relieved({ folder }: StayPlace): Promise<TakenAddress | undefined> {
+    const relief = await this.#options.holding?.relieve(folder);
+    if (relief?.state === "busy") throw new TunnelError("stay-in-use");
+    if (relief?.state === "over") throw new TunnelError("tunnel-unknown");
+    return relief?.address;
+  }
+
+  /** A stay that cannot be read has its time, too: another program may be able to. */
+  async #leftAgain(place: StayPlace): Promise<void> {
+    const keptForMs = await this.#keptForMs(place);
+    const caretaker =
+      keptForMs <= 0 ? undefined : this.#options.holding?.care({ stay: place.folder, keptMs: keptForMs });
+    await caretaker?.hold(undefined);
+    caretaker?.leave();
   }
 
   /** The stays that can be taken up now. One that cannot be read is none. */
@@ -137,7 +189,8 @@ export class Stays {
     const { clock } = this.#options;
     const keepMs = await keptMs(place, this.#options.keepMs);
     const at = await lastThere(place);
-    return at === undefined ? 0 : Math.min(keepMs, at + keepMs - clock.now());
+    // It may have been there until just before it would have said so again.
+    return at === undefined ? 0 : Math.min(keepMs, at + keepMs + BEAT_MS - clock.now());
   }
 
   #peek({ folder }: StayPlace): KeptChanges | undefined {
@@ -188,18 +241,32 @@ export class KeptStay implements Keeper {
   readonly #place: StayPlace;
   readonly #log: StayLog;
   readonly #lock: Lock;
+  readonly #options: Pick<StaysOptions, "clock" | "keepMs" | "holding">;
   readonly #stopBeating: () => void;
+  #caretaker: Caretaker | undefined;
   #isOver = false;
 
-  readonly #keepMs: number;
-
-  constructor(place: StayPlace, log: StayLog, lock: Lock, options: { clock: Clock; keepMs: number }) {
+  constructor(
+    place: StayPlace,
+    log: StayLog,
+    lock: Lock,
+    options: Pick<StaysOptions, "clock" | "keepMs" | "holding">,
+  ) {
     const { clock, keepMs } = options;
-    this.#keepMs = keepMs;
+    this.#options = options;
     this.#place = place;
     this.#log = log;
     this.#lock = lock;
-    this.#stopBeating = every(clock, BEAT_MS, () => void beat(place, clock.now(), keepMs));
+    this.#stopBeating = every(clock, BEAT_MS, () => {
+      if (this.isKept) void beat(place, clock.now(), keepMs);
+      // Nothing is held for a stay that nobody can come back to.
+      else void this.#caretaker?.end();
+    });
+  }
+
+  /** Its folder, this user's alone. */
+  get folder(): string {
+    return this.#place.folder;
   }
 
   /** Whether a later process could come back to it. */
@@ -209,7 +276,7 @@ export class KeptStay implements Keeper {
 
   /** For so long after the end of this process another one can come back to it; 0 where none can. */
   get keptForSec(): number {
-    return this.isKept ? Math.floor(this.#keepMs / 1_000) : 0;
+    return this.isKept ? Math.floor(this.#options.keepMs / 1_000) : 0;
   }
 
   keep(change: Bytes, how: "written" | "synced"): void {
@@ -231,11 +298,35 @@ export class KeptStay implements Keeper {
     this.#log.flush();
   }
 
+  /**
+   * From now on somebody is there who leaves nothing of it when its time is over after the end of this process. Resolves when that is so.
+   * @param held the address that outlives the process, and the socket to which it leads (see startCaretaker)
+   */
+  async care(held: CareFor = {}): Promise<void> {
+    const { keepMs, holding } = this.#options;
+    if (this.#caretaker !== undefined || this.#isOver || !this.isKept) return;
+    const { folder } = this;
+    const { listening, address } = held;
+    this.#caretaker = holding?.care({ stay: folder, keptMs: keepMs, ...(listening && { listening }) });
+    await this.#caretaker?.hold(address);
+  }
+
+  /** This address outlives the process, and none before it. */
+  hold(address: HeldAddress | undefined): void {
+    void this.#caretaker?.hold(address);
+  }
+
+  /** Nobody takes care of it any more: it is about to be removed by this process. Resolves when its port is not held any more. */
+  async uncared(): Promise<void> {
+    await this.#caretaker?.end();
+  }
+
   /** The process ends, and a later one may come back. */
   leave(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopBeating();
+    this.#caretaker?.leave();
     this.#log.close();
     this.#lock.release();
   }
@@ -245,6 +336,7 @@ export class KeptStay implements Keeper {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopBeating();
+    await this.uncared();
     this.#log.remove();
     await removePlace(this.#place);
   }

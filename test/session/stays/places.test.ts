@@ -4,6 +4,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  renameSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -13,6 +14,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
+  BEAT_MS,
   beat,
   lastThere,
   makePlace,
@@ -85,7 +87,9 @@ describe("the places of stays", () => {
     expect(existsSync(place.folder)).toBe(true);
     await sweep(now + 10 * keepMs, true);
     expect(existsSync(place.folder)).toBe(true);
-    await sweep(now + keepMs + 1_000, false);
+    await sweep(now + keepMs + BEAT_MS - 1_000, false);
+    expect(existsSync(place.folder)).toBe(true);
+    await sweep(now + keepMs + BEAT_MS + 1_000, false);
     expect(existsSync(place.folder)).toBe(false);
 
     const next = await makePlace(bases(), "ffffffffffff", platform);
@@ -96,6 +100,25 @@ describe("the places of stays", () => {
     await sweep(now, false);
     expect(existsSync(next.folder)).toBe(false);
     await removePlace(next);
+  });
+
+  it("are swept whatever their time where their removal was cut short", async () => {
+    const place = await makePlace(bases(), ID, platform);
+    if (place === undefined) throw new Error("no place");
+    await beat(place, Date.now(), 600_000);
+    const over = `${place.folder}.over`;
+    renameSync(place.folder, over);
+    const other = path.join(path.dirname(over), "notes.over");
+    mkdirSync(other, { mode: 0o700 });
+    await sweepStays({
+      folders: bases(),
+      platform,
+      now: Date.now(),
+      keepMs: 600_000,
+      isHeld: () => Promise.resolve(false),
+    });
+    expect(existsSync(over)).toBe(false);
+    expect(existsSync(other)).toBe(true);
   });
 
   it("are kept as long as the process said that had them, whoever sweeps, and while they begin", async () => {
@@ -110,7 +133,7 @@ describe("the places of stays", () => {
     expect([place, begun].map(({ folder }) => existsSync(folder))).toEqual([true, true]);
     await sweep(now + 590_000);
     expect([place, begun].map(({ folder }) => existsSync(folder))).toEqual([true, false]);
-    await sweep(now + 610_000);
+    await sweep(now + 600_000 + BEAT_MS + 1_000);
     expect(existsSync(place.folder)).toBe(false);
   });
 });

@@ -2,10 +2,13 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Caretaker } from "../../../src/children/holding/caretaker.ts";
+import type { Relief } from "../../../src/children/holding/relieve.ts";
 import type { ProcessTable } from "../../../src/children/identity.ts";
 import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 import { nodeDisk } from "../../../src/session/stays/node-disk.ts";
+import { BEAT_MS } from "../../../src/session/stays/places.ts";
 import { Stays, type StaysOptions } from "../../../src/session/stays/stays.ts";
 import { FakeClock } from "../../support/fake-tunnel-clock.ts";
 import { rejectedWith } from "../../support/rejection.ts";
@@ -18,6 +21,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const ID = "0123456789ab";
 const KEEP_MS = 600_000;
+const CHILD = { folder: "/", guard: { pid: 1, start: "1" }, child: { pid: 2, start: "1" } };
 
 /** A process of the machine: its number is that of the test, and under that the process runs which started as `running` says. */
 function aProcess(running: readonly string[], changed: Partial<StaysOptions> = {}): Stays {
@@ -91,7 +95,7 @@ describe("the stays of a user", () => {
     const running = ["first"];
     const kept = await aProcess(running).begin(ID);
     kept?.leave();
-    const later = { now: () => Date.now() + KEEP_MS + 1_000, after: () => () => undefined };
+    const later = { now: () => Date.now() + KEEP_MS + BEAT_MS + 1_000, after: () => () => undefined };
     const late = aProcess(running, { clock: later });
     expect(await late.resumable()).toEqual([]);
     expect(await rejectedWith(late.resume(ID))).toBe("tunnel-unknown");
@@ -114,5 +118,81 @@ describe("the stays of a user", () => {
     expect(await none.begin(ID)).toBeUndefined();
     expect(await none.resumable()).toEqual([]);
     await none.sweep();
+  });
+
+  it("have somebody who takes care of them, and are relieved of that before they are read", async () => {
+    const running = ["first"];
+    const events: string[] = [];
+    const care = (): Caretaker => ({
+      hold: (address) => {
+        events.push(`hold ${address?.facts ?? "nothing"}`);
+        return Promise.resolve();
+      },
+      leave: () => void events.push("leave"),
+      end: () => {
+        events.push("end");
+        return Promise.resolve();
+      },
+    });
+    const letGo = (): Promise<void> => {
+      events.push("let go");
+      return Promise.resolve();
+    };
+    const address = { port: 1, facts: "", letGo, adopt: () => expect.fail("nobody adopts it") };
+    let relief: Relief = { state: "relieved", address };
+    const holding: StaysOptions["holding"] = {
+      care: ({ keptMs, listening }) => {
+        events.push(`care ${keptMs} ${listening?.() ?? "alone"}`);
+        return care();
+      },
+      relieve: (stay) => {
+        events.push(`relieve ${path.basename(stay)}`);
+        return Promise.resolve(relief);
+      },
+    };
+    const told = (): string[] => events.splice(0);
+    const kept = await aProcess(running, { holding }).begin(ID);
+    expect(told()).toEqual([]);
+    const first = { port: 1, facts: "an address", child: CHILD };
+    await kept?.care({ listening: () => 7, address: first });
+    await kept?.care({ listening: () => 8 });
+    kept?.hold({ ...first, facts: "the next one" });
+    expect(told()).toEqual([`care ${KEEP_MS} 7`, "hold an address", "hold the next one"]);
+    kept?.leave();
+    expect(told()).toEqual(["leave"]);
+
+    relief = { state: "busy" };
+    expect(await rejectedWith(aProcess(running, { holding }).resume(ID))).toBe("stay-in-use");
+    relief = { state: "over" };
+    expect(await rejectedWith(aProcess(running, { holding }).resume(ID))).toBe("tunnel-unknown");
+    told();
+    relief = { state: "relieved", address };
+    const next = await aProcess(running, { holding }).resume(ID);
+    expect(next.address).toBe(address);
+    expect(told()).toEqual([`relieve ${ID}`]);
+    await next.kept.care();
+    await next.kept.remove();
+    expect(told()).toEqual([`care ${KEEP_MS} alone`, "hold nothing", "end"]);
+  });
+
+  it("that cannot be read have their time as well, and what was held for them is let go", async () => {
+    const running = ["first"];
+    const kept = await aProcess(running).begin(ID);
+    kept?.leave();
+    for (const name of readdirSync(folder()))
+      if (name.endsWith(".journal")) writeFileSync(path.join(folder(), name), "no journal");
+    const events: string[] = [];
+    const letGo = (): Promise<void> => Promise.resolve(void events.push("let go"));
+    const address = { port: 1, facts: "", letGo, adopt: () => expect.fail("nobody adopts it") };
+    const holding: StaysOptions["holding"] = {
+      care: ({ keptMs }) => {
+        events.push(keptMs > 0 && keptMs <= KEEP_MS ? "care" : `care ${keptMs}`);
+        const hold = (): Promise<void> => Promise.resolve(void events.push("hold"));
+        return { hold, leave: () => void events.push("leave"), end: () => Promise.resolve() };
+      },
+      relieve: () => Promise.resolve({ state: "relieved", address }),
+    };
+    expect(await rejectedWith(aProcess(running, { holding }).resume(ID))).toBe("stay-unreadable");
+    expect(events).toEqual(["let go", "care", "hold", "leave"]);
   });
 });
