@@ -26,7 +26,7 @@ import { SigningOff } from "./signing-off.ts";
 import { Inbox, type InboxEvent } from "./inbox.ts";
 import type { CallId } from "./saying/sent.ts";
 import { OwnMessages } from "./saying/own-messages.ts";
-import type { KeptOffer, KeptSession, KeptWords, SessionKeeping } from "./kept-session.ts";
+import type { KeptOffer, KeptSession, KeptWords, SessionKeeping } from "./stays/kept-session.ts";
 import { noticeOf } from "./oversight-notices.ts";
 import type { Answer, Sent } from "./saying/sent.ts";
 import { Supervision } from "../oversight/supervision.ts";

@@ -8,7 +8,7 @@ import {
   replayFields,
   requestListFields,
   wholeRequestFields,
-} from "../../src/mcp/results/exposure-requests.ts";
+} from "../../src/mcp/results/expose/requests.ts";
 import { Fence } from "../../src/mcp/results/fence.ts";
 import { labelled } from "../../src/mcp/results/labels.ts";
 import { RESULT } from "../../src/protocol/base/limits.ts";

@@ -19,7 +19,7 @@ export const closeTool = defineTool({
   name: "tunnel_close",
   title: "Close or leave",
   description:
-    "Host: ends the tunnel for everyone. Member: leaves for good; coming back needs a new invite. `summary` is the " +
+    "Host: ends the tunnel for everyone. Member: leaves for good. `summary` is the " +
     "last message to the others, and not sent once all have signed.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   input: z.strictObject({

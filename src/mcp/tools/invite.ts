@@ -58,7 +58,7 @@ export const inviteTool = defineTool({
   title: "Invite, revoke, remove",
   description:
     "Host only. Makes further single-use invite links; with `observer`, once your human agrees, for people who only read " +
-    "along; or revokes a pending one; or removes somebody. Lists pending invites by id and time left, never their secrets.",
+    "along; or revokes a pending one; or removes somebody. Lists pending invites, never their secrets.",
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
     count: z

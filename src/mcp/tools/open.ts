@@ -32,7 +32,7 @@ export const openTool = defineTool({
       .enum(PROVIDER_NAMES)
       .optional()
       .describe(PROVIDER_NAMES.map((name) => `${name}: ${PROVIDERS[name].advice}.`).join(" ")),
-    history: z.boolean().default(false).describe("Later ones get what was said before they came."),
+    history: z.boolean().default(false).describe("Later ones get what was said before."),
     signOff: z.boolean().optional().describe("All humans are to sign the outcome before the end."),
     name: memberName,
   }),

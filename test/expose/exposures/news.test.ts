@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Redactor } from "../../../src/expose/inspector/secrets.ts";
 import { ExposureNews, webhookNews, type ExposureNewsEvent } from "../../../src/expose/exposures/news.ts";
-import { exposureNoticeFields } from "../../../src/mcp/results/exposure-news.ts";
+import { exposureNoticeFields } from "../../../src/mcp/results/expose/news.ts";
 import { Fence } from "../../../src/mcp/results/fence.ts";
 import { inspectorFor, report } from "../inspector/recorded.ts";
 

@@ -1,7 +1,7 @@
 import { SESSION } from "../../../protocol/base/limits.ts";
 import { every, wait } from "../../../runtime/wait.ts";
 import type { Exposures } from "../../../expose/exposures/exposures.ts";
-import { exposureNoticeFields } from "../../results/exposure-news.ts";
+import { exposureNoticeFields } from "../../results/expose/news.ts";
 import { exposureView } from "../../../view/expose/exposures.ts";
 import { seconds } from "../../../view/time.ts";
 import type { ToolCall } from "../../calls/define-tool.ts";

@@ -4,7 +4,7 @@ import { TunnelError } from "../../../errors/tunnel-error.ts";
 import { LISTED } from "../../../expose/inspector/limits.ts";
 import { replayView, requestView, wholeRequestView } from "../../../view/expose/exposure-requests.ts";
 import { defineTool } from "../../calls/define-tool.ts";
-import { replayFields, requestListFields, wholeRequestFields } from "../../results/exposure-requests.ts";
+import { replayFields, requestListFields, wholeRequestFields } from "../../results/expose/requests.ts";
 import { bounded } from "../../calls/inputs.ts";
 import { exposureNamed } from "./named.ts";
 

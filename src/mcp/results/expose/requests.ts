@@ -1,4 +1,4 @@
-import { TunnelError } from "../../errors/tunnel-error.ts";
+import { TunnelError } from "../../../errors/tunnel-error.ts";
 import type {
   BodyView,
   DifferenceView,
@@ -7,12 +7,12 @@ import type {
   ReplayView,
   RequestView,
   WholeRequestView,
-} from "../../view/expose/exposure-requests.ts";
-import { shownLabel } from "../../view/labels.ts";
-import { boundsOf, listed, shownChars, within } from "./bounds.ts";
-import { endsOfPieces } from "./cuts.ts";
-import type { Fence } from "./fence.ts";
-import type { Payload } from "./result.ts";
+} from "../../../view/expose/exposure-requests.ts";
+import { shownLabel } from "../../../view/labels.ts";
+import { boundsOf, listed, shownChars, within } from "../bounds.ts";
+import { endsOfPieces } from "../cuts.ts";
+import type { Fence } from "../fence.ts";
+import type { Payload } from "../result.ts";
 
 /** Characters of a value that may stand without a fence, where it reads as a name. */
 const BARE_CHARS = 64;

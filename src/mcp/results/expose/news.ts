@@ -1,7 +1,7 @@
-import type { ExposureNotice } from "../../expose/exposures/news.ts";
-import { exposureNewsView, type ExposureNewsView } from "../../view/expose/exposure-news.ts";
-import type { Fence } from "./fence.ts";
-import type { Payload } from "./result.ts";
+import type { ExposureNotice } from "../../../expose/exposures/news.ts";
+import { exposureNewsView, type ExposureNewsView } from "../../../view/expose/exposure-news.ts";
+import type { Fence } from "../fence.ts";
+import type { Payload } from "../result.ts";
 
 /** Fixed sentences: a stranger's words never stand in one. */
 function textOf(view: ExposureNewsView): string {

@@ -1,15 +1,15 @@
 import * as z from "zod/mini";
-import { must } from "../errors/must.ts";
-import { TunnelError } from "../errors/tunnel-error.ts";
-import { bytesOf, counter, memberId, ordinal } from "../protocol/base/header.ts";
-import { INVITE_ID_BYTES, inviteIdFrom, type InviteId, type MemberId } from "../protocol/base/ids.ts";
-import { decodeChange, encodeChange } from "../protocol/keeping/keeper.ts";
-import { fromBase64url, type Bytes } from "../protocol/base/bytes.ts";
-import { decodeUtf8, encodeUtf8 } from "../protocol/base/utf8.ts";
-import { INTENTS } from "../protocol/room/intent.ts";
-import type { HeldAddress } from "../children/holding/care-record.ts";
-import type { Receiving } from "./files/files.ts";
-import type { CareFor, KeptStay } from "./stays/stays.ts";
+import { must } from "../../errors/must.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { bytesOf, counter, memberId, ordinal } from "../../protocol/base/header.ts";
+import { INVITE_ID_BYTES, inviteIdFrom, type InviteId, type MemberId } from "../../protocol/base/ids.ts";
+import { decodeChange, encodeChange } from "../../protocol/keeping/keeper.ts";
+import { fromBase64url, type Bytes } from "../../protocol/base/bytes.ts";
+import { decodeUtf8, encodeUtf8 } from "../../protocol/base/utf8.ts";
+import { INTENTS } from "../../protocol/room/intent.ts";
+import type { HeldAddress } from "../../children/holding/care-record.ts";
+import type { Receiving } from "../files/files.ts";
+import type { CareFor, KeptStay } from "./stays.ts";
 
 /** The changes of what a session knows beside its machine. The first is `begun`. */
 
