@@ -84,7 +84,7 @@ test("the help fits a terminal and names every command and variable", () => {
       .map(({ variable }) => variable)
       .toSorted(),
   );
-  expect(variables).toHaveLength(35);
+  expect(variables).toHaveLength(36);
   expect(text).toContain("  claude mcp add --scope user tunnel -- node /opt/tunnel-mcp.cjs\n");
 });
 

@@ -71,13 +71,22 @@ export async function takeLock(options: LockOptions): Promise<Lock> {
         break;
       }
       sweep(disk, folder, epoch);
-      return { epoch, release: () => disk.rename(file, path.join(folder, `free-${epoch}`)) };
+      return { epoch, release: () => giveBack(disk, file, path.join(folder, `free-${epoch}`)) };
     }
   } catch (error) {
     if (error instanceof TunnelError || !(error instanceof Error)) throw error;
     throw new TunnelError("stay-unreadable", { cause: error });
   }
   throw new TunnelError("stay-in-use");
+}
+
+/** Where its folder is gone there is nothing to be had any more, and a lock that cannot be given back ends with its process. */
+function giveBack(disk: Disk, file: string, free: string): void {
+  try {
+    disk.rename(file, free);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+  }
 }
 
 /** Whether a process has the stay in a folder now. */

@@ -54,6 +54,14 @@ describe("the lock of a stay", () => {
     await expect(takeLock(by(2))).resolves.toMatchObject({ epoch: 2 });
   });
 
+  it("needs not be given back where it cannot be", async () => {
+    const { by, disk } = machine();
+    const lock = await takeLock(by(1));
+    for (const name of disk.list(FOLDER)) disk.remove(`${FOLDER}/${name}`);
+    expect(lock.release()).toBeUndefined();
+    expect(disk.list(FOLDER)).toEqual([]);
+  });
+
   it("of two that take it at once one gets it", async () => {
     for (let round = 0; round < 50; round += 1) {
       const { by, starts } = machine();
