@@ -8,6 +8,8 @@ import type { WayBackView } from "../../../view/invites.ts";
 import type { MemberView } from "../../../view/members.ts";
 import { removedText } from "../../../view/removed.ts";
 import type { StatusView } from "../../../view/status.ts";
+import { resumeCommand } from "../../../view/kept.ts";
+import { durationText } from "../../expose/duration.ts";
 import type { Paint } from "../../io/output.ts";
 import { wrapWords } from "../../io/wrap.ts";
 import type { ChatEvent } from "../conversation/events.ts";
@@ -64,10 +66,16 @@ export class PeopleView {
       case "opened":
       case "joined":
         return this.#begun(event);
+      case "resumed":
+        return this.#resumed(event);
+      case "kept":
+        return this.#note(
+          `This tunnel is kept for ${durationText(event.keptForSec)}. To go on with it in this folder: ${resumeCommand(event)}`,
+        );
       case "entry":
         return this.#entry(event);
       case "presence":
-        return this.#presence(event.before, event.now);
+        return this.#presence(event);
       case "invites":
         return event.invites.map(({ invite }) => this.#invite(invite)).join("\n\n");
       case "status":
@@ -92,6 +100,21 @@ export class PeopleView {
     const invites = event.type === "opened" ? event.invites : [];
     const intro = this.#wrap(this.#intro(event.status));
     return [...invites.map(({ invite }) => this.#invite(invite)), intro].join("\n\n");
+  }
+
+  #resumed({ status, last }: Extract<ChatEvent, { type: "resumed" }>): string {
+    const { paint } = this.#options;
+    const isCutOff = status.role === "member" && status.status === "reconnecting";
+    const intro = [
+      paint.bold(`You are back in the tunnel as ${safeName(status.self.name ?? "")}.`),
+      `Goal: ${safeGoal(status.goal)}`,
+      ...whoLines(status.members, status.lastSeq),
+      ...safetyLines(status.safetyCodes),
+      ...(isCutOff ? [paint.yellow("The host does not answer yet: what you say waits for it.")] : []),
+      paint.dim(last.length === 0 ? "/help lists the commands." : "What you knew last:"),
+    ].join("\n");
+    const said = last.flatMap((entry) => this.#entry({ type: "entry", entry }) ?? []);
+    return [this.#wrap(intro), ...said].join("\n");
   }
 
   #delivery(event: DeliveryEvent | ServiceEvent): string | undefined {
@@ -327,7 +350,15 @@ export class PeopleView {
   }
 
   /** Tells of connections alone: the room itself tells who has come or gone for good. */
-  #presence(before: readonly MemberView[], now: readonly MemberView[]): string | undefined {
+  #presence({
+    before,
+    now,
+    hostAwayKeptForSec: keptForSec,
+  }: Extract<ChatEvent, { type: "presence" }>): string | undefined {
+    if (keptForSec !== undefined)
+      return this.#note(
+        `The host is away: its program has ended. It keeps the tunnel for another ${durationText(keptForSec)}, and what you say waits for it`,
+      );
     const lines = now.flatMap((member) => {
       const known = before.find(({ id }) => id === member.id);
       if (known === undefined || known.connected === member.connected) return [];
@@ -393,6 +424,7 @@ function isToBeCopied(event: ChatEvent): boolean {
     event.type === "opened" ||
     event.type === "connected" ||
     event.type === "joined" ||
+    event.type === "resumed" ||
     event.type === "invites"
   );
 }
