@@ -284,6 +284,7 @@ async function runChat(
   const code = await chat({
     request: command,
     keptForSec: config.keepMinutes * 60,
+    kept: async () => (await keptHere(host)(new Set())).filter(({ folder }) => folder === cwd),
     sessions: () => (loading ??= load()),
     services,
     clock,

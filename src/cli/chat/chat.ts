@@ -5,6 +5,7 @@ import { inputLines } from "../../runtime/input-lines.ts";
 import { every } from "../../runtime/wait.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import type { LazyServices } from "../../services/tunnels/lazy-services.ts";
+import type { KeptTunnel } from "../../session/resumable.ts";
 import type { Session, Sessions } from "../../session/sessions.ts";
 import { withoutColours } from "../../protocol/base/typed-text.ts";
 import { inviteView } from "../../view/invites.ts";
@@ -59,6 +60,8 @@ export interface ChatOptions {
   readonly request: OpenRequest | JoinRequest | ResumeRequest;
   /** How long its tunnel is kept after the end of this process, in s. */
   readonly keptForSec: number;
+  /** The tunnels of this folder whose program has ended. */
+  readonly kept: () => Promise<readonly KeptTunnel[]>;
   /** Loads the sessions; called once. */
   readonly sessions: () => Promise<Sessions>;
   readonly services: LazyServices;
@@ -113,13 +116,15 @@ class Stay {
   #linesRead = 0;
   #hangUp: () => void = () => undefined;
   readonly #hungUp = new Promise<"hung-up">((resolve) => (this.#hangUp = () => resolve("hung-up")));
-  readonly #toldKept = new Set<string>();
+  #isDeparting = false;
 
   constructor(options: ChatOptions) {
     this.#options = options;
     const { clock, output, request, terminal } = options;
     if (request.json) {
-      this.#show = (event) => jsonLines(event).forEach((line) => output.out(`${line}\n`));
+      this.#show = (event) => {
+        if (!this.#isDeparting) jsonLines(event).forEach((line) => output.out(`${line}\n`));
+      };
     } else {
       const view = new PeopleView({
         clock,
@@ -128,7 +133,9 @@ class Stay {
         print: (text) => this.#print(text),
         status: (text) => this.#screen?.status(text),
       });
-      this.#show = (event) => view.show(event);
+      this.#show = (event) => {
+        if (!this.#isDeparting) view.show(event);
+      };
     }
   }
 
@@ -143,6 +150,7 @@ class Stay {
       await this.#depart(sessions, isInterrupt(code));
     });
     try {
+      await this.#hint();
       const link = await this.#link();
       sessions = await this.#options.sessions();
       opening = this.#open(sessions, link);
@@ -163,10 +171,11 @@ class Stay {
     await sessions?.shutDown();
   }
 
+  /** After this nothing is shown: that it is cut off then is no news. */
   #tellKept({ tunnelId }: Session): void {
-    if (this.#toldKept.has(tunnelId)) return;
-    this.#toldKept.add(tunnelId);
+    if (this.#isDeparting) return;
     this.#show({ type: "kept", tunnelId, keptForSec: this.#options.keptForSec });
+    this.#isDeparting = true;
   }
 
   /** Puts the terminal back into its first state. */
@@ -200,7 +209,6 @@ class Stay {
     const { request, clock } = this.#options;
     const { signal } = this.#abort;
     if (request.kind === "resume") return this.#resume(sessions, request.tunnelId);
-    await this.#hint(sessions);
     const { name } = request;
     if (request.kind === "join") {
       this.#show({ type: "progress", progress: { message: "connecting to the host" } });
@@ -257,13 +265,14 @@ class Stay {
   }
 
   /** Tells a person of what they could go on with instead. Programs ask for it. */
-  async #hint(sessions: Sessions): Promise<void> {
-    const { request, output } = this.#options;
-    if (request.json) return;
-    for (const { tunnelId, goal, keptForSec } of await sessions.resumable())
-      output.err(
-        `A tunnel of this folder is kept for another ${durationText(keptForSec)}: ${safeGoal(goal)}\n  To go on with it instead: ${resumeCommand({ tunnelId })}\n`,
-      );
+  async #hint(): Promise<void> {
+    const { request, kept, clock, output } = this.#options;
+    if (request.kind === "resume" || request.json) return;
+    for (const one of await kept()) {
+      const left = durationText((one.keptUntil - clock.now()) / 1_000);
+      const what = `A tunnel of this folder is kept for another ${left}: ${safeGoal(one.goal)}`;
+      output.err(`${what}\n  To go on with it instead: ${resumeCommand(one)}\n`);
+    }
   }
 
   async #talk(tunnel: Session, sessions: Sessions): Promise<0 | 1> {

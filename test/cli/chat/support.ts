@@ -83,6 +83,7 @@ export function startSide(
   const chatOptions: ChatOptions = {
     request,
     keptForSec: 600,
+    kept: () => Promise.resolve([]),
     sessions: () => Promise.resolve(sessions),
     services: servicesOn(sessions, clock),
     clock,

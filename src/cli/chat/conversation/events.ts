@@ -34,6 +34,8 @@ export type ChatEvent =
   | {
       readonly type: "entry";
       readonly entry: EntryView;
+      /** This side has said it, in an earlier process. */
+      readonly isOwn?: boolean | undefined;
       /** With a member who has just joined. */
       readonly safetyCode?: string | undefined;
       /** For an offered file: as much of its id as a person must type. */

@@ -2,7 +2,13 @@ import type { HeldView } from "../../../view/held.ts";
 import { must } from "../../../errors/must.ts";
 import { stepsWhileOpen } from "../../../errors/tunnel-error.ts";
 import type { Clock } from "../../../runtime/clock.ts";
-import type { NoticeEventView, NoticeView, SpokenView, SystemView } from "../../../view/entries.ts";
+import type {
+  EntryView,
+  NoticeEventView,
+  NoticeView,
+  SpokenView,
+  SystemView,
+} from "../../../view/entries.ts";
 import type { ErrorView } from "../../../view/errors.ts";
 import type { WayBackView } from "../../../view/invites.ts";
 import type { MemberView } from "../../../view/members.ts";
@@ -70,7 +76,7 @@ export class PeopleView {
         return this.#resumed(event);
       case "kept":
         return this.#note(
-          `This tunnel is kept for ${durationText(event.keptForSec)}. To go on with it in this folder: ${resumeCommand(event)}`,
+          `This tunnel is kept for ${durationText(event.keptForSec)}. To go on with it, in this folder:\n  ${resumeCommand(event)}`,
         );
       case "entry":
         return this.#entry(event);
@@ -104,16 +110,19 @@ export class PeopleView {
 
   #resumed({ status, last }: Extract<ChatEvent, { type: "resumed" }>): string {
     const { paint } = this.#options;
+    const others = status.members.filter(({ isSelf }) => !isSelf);
     const isCutOff = status.role === "member" && status.status === "reconnecting";
     const intro = [
       paint.bold(`You are back in the tunnel as ${safeName(status.self.name ?? "")}.`),
       `Goal: ${safeGoal(status.goal)}`,
-      ...whoLines(status.members, status.lastSeq),
+      `With ${others.map(({ name }) => safeName(name)).join(", ") || "nobody yet"}`,
       ...safetyLines(status.safetyCodes),
       ...(isCutOff ? [paint.yellow("The host does not answer yet: what you say waits for it.")] : []),
-      paint.dim(last.length === 0 ? "/help lists the commands." : "What you knew last:"),
+      paint.dim(last.length === 0 ? "/help lists the commands." : "What you had seen last:"),
     ].join("\n");
-    const said = last.flatMap((entry) => this.#entry({ type: "entry", entry }) ?? []);
+    const said = last.flatMap(
+      (entry) => this.#entry({ type: "entry", entry, isOwn: isBy(entry, status) }) ?? [],
+    );
     return [this.#wrap(intro), ...said].join("\n");
   }
 
@@ -204,10 +213,11 @@ export class PeopleView {
     shortId,
     fileNumber,
     service,
+    isOwn,
   }: Extract<ChatEvent, { type: "entry" }>): string | undefined {
     switch (entry.kind) {
       case "chat":
-        return this.#said(entry, entry.text);
+        return this.#said(entry, entry.text, isOwn);
       case "file":
         return this.#said(entry, offerText(entry, shortId ?? entry.file.fileId, fileNumber));
       case "service":
@@ -230,11 +240,11 @@ export class PeopleView {
     }
   }
 
-  #said(entry: SpokenView, text: string): string {
+  #said(entry: SpokenView, text: string, isOwn = false): string {
     const { ts, from, to, author, intent, beforeYou } = entry;
     const { paint, columns } = this.#options;
     const marks = [
-      ...(author === "human" ? ["human, says their program"] : []),
+      ...(isOwn ? ["you"] : author === "human" ? ["human, says their program"] : []),
       ...(beforeYou === true ? ["before you came"] : []),
       ...(intent === undefined ? [] : [intent]),
       ...(to === undefined ? [] : [`for ${to.map(safeName).join(", ")} alone`]),
@@ -394,6 +404,11 @@ export class PeopleView {
       ...(undelivered > 0 ? [paint.yellow(lost)] : []),
     ].join("\n");
   }
+}
+
+/** Whether this side has said it. */
+function isBy(entry: EntryView, { self }: Pick<StatusView, "self">): boolean {
+  return "from" in entry && entry.from === self.id;
 }
 
 function heldText({ askId, reason }: HeldView): string {
