@@ -4,6 +4,7 @@
  */
 export { anthropicTunnel } from "../cli/anthropic/anthropic-tunnel.ts";
 export { chat } from "../cli/chat/chat.ts";
+export { kept } from "../cli/chat/kept.ts";
 export { demo } from "../cli/demo/demo.ts";
 export { expose } from "../cli/expose/expose.ts";
 export { exposeList } from "../cli/expose/list.ts";

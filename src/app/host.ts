@@ -1,5 +1,6 @@
 import type { Environment } from "../cli/io/environment.ts";
 import type { Clock } from "../runtime/clock.ts";
+import type { ShutdownHook } from "./lifecycle.ts";
 import type { OutputLoss } from "./output-loss.ts";
 
 /** The outside world of a command. */
@@ -23,7 +24,7 @@ export interface Host {
   readonly bundle: string;
   /** Resolves when standard output can take no more, and then everything written to it is lost. */
   readonly outputLost: Promise<OutputLoss>;
-  readonly onShutdown: (hook: () => Promise<void>) => void;
+  readonly onShutdown: (hook: ShutdownHook) => void;
   /** Ends the process at once, without teardown. */
   readonly exitNow: (code: number) => void;
 }

@@ -6,6 +6,9 @@ const BACKSTOP_MS = 5_000;
 /** Between two looks at the parent process. */
 const PARENT_POLL_MS = 3_000;
 
+/** Teardown. `code`: the exit code, which tells the cause where that is a signal. */
+export type ShutdownHook = (code: number) => Promise<void>;
+
 interface LifecycleOptions {
   readonly clock: Clock;
   /** Ends the process now; does not return in the real program. */
@@ -17,13 +20,13 @@ interface LifecycleOptions {
 /** The end of the process. Runs every hook once, however many causes arrive, and never hangs. */
 interface Lifecycle {
   /** Registers teardown. Hooks run one after the other, the last registered first. */
-  readonly onShutdown: (hook: () => Promise<void>) => void;
+  readonly onShutdown: (hook: ShutdownHook) => void;
   /** Runs the hooks, then exits. The first caller's exit code wins; a failed or late teardown makes it 1. */
   readonly shutdown: (code: number) => Promise<void>;
 }
 
 export function createLifecycle({ clock, exit, log }: LifecycleOptions): Lifecycle {
-  const hooks: (() => Promise<void>)[] = [];
+  const hooks: ShutdownHook[] = [];
   let ending: Promise<void> | undefined;
 
   async function end(code: number): Promise<void> {
@@ -34,7 +37,7 @@ export function createLifecycle({ clock, exit, log }: LifecycleOptions): Lifecyc
     let exitCode = code;
     for (const hook of hooks.toReversed()) {
       try {
-        await hook();
+        await hook(code);
       } catch (error) {
         log(`teardown failed: ${describeSafely(error)}`);
         exitCode = 1;

@@ -1,6 +1,9 @@
 import { asTunnelError } from "../errors/tunnel-error.ts";
 import { LazyServices, noServices } from "../services/tunnels/lazy-services.ts";
+import { machineFacts, stateFolders } from "../runtime/private-folders.ts";
+import type { KeptLook } from "../session/resumable.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { hasStays } from "../session/stays/places.ts";
 import { noExposures } from "../expose/exposures/lazy-exposures.ts";
 import { type Command, parseCommand } from "../cli/args.ts";
 import {
@@ -23,10 +26,10 @@ import type { Output } from "../cli/io/output.ts";
 import type { PageCommandOptions, ShownPage } from "../cli/page/page.ts";
 
 /**
- * 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4: see WakeCode. 141: ended because
+ * 0: done. 1: tried and failed. 2: the arguments or the environment cannot be used. 3, 4, 5: see WakeCode. 141: ended because
  * nobody reads the output.
  */
-type ExitCode = 0 | 1 | 2 | 3 | 4 | 141;
+type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 141;
 
 /** Runs the command line to its end. Never rejects: a failure is explained on stderr. */
 export async function run(host: Host): Promise<ExitCode> {
@@ -101,11 +104,12 @@ async function outputFor(command: LaterCommand, host: Host): Promise<Output> {
   const isData =
     command.kind === "export" ||
     (command.kind === "setup" && command.request.mode === "print") ||
-    (command.kind === "observe" && command.json);
+    (command.kind === "observe" && command.json) ||
+    (command.kind === "kept" && command.json);
   if (isData || isForAgents(command) || !(stdoutIsTerminal || stderrIsTerminal)) return output;
   const { wrapWords } = await import("./commands.ts");
   // They wrap their own lines, where they know which of them are links, codes or tables.
-  const wrapsItself = ["open", "join", "expose", "expose-list"].includes(command.kind);
+  const wrapsItself = ["open", "join", "resume", "kept", "expose", "expose-list"].includes(command.kind);
   return {
     ...output,
     out: wrapsItself ? out : (text) => out(wrapWords(text, columns.out() || undefined)),
@@ -156,8 +160,11 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
       const search = serverSearch(env, identityOf(env, cwd));
       return exportTranscript({ ...search, request: command.request, clock, output, cwd });
     }
+    case "kept":
+      return runKept(command, host, output);
     case "open":
     case "join":
+    case "resume":
       return runChat(command, host, output);
     case "watch":
       return runWatch(command, host, output);
@@ -221,16 +228,17 @@ async function runDoctor(host: Host, output: Output): Promise<ExitCode> {
   const { doctor, realProbes, relayToCheck } = await import("./commands.ts");
   const probes = realProbes(config, env);
   const relay = relayToCheck(config, env, clock);
-  return doctor({ probes, relay, transport: config.transport, clock, output });
+  const { transport } = config;
+  return doctor({ probes, relay, transport, kept: keptHere(host), clock, output });
 }
 
 async function runWake(
   command: Extract<LaterCommand, { kind: "wake" | "wake-watch" }>,
-  { env, clock, cwd, onShutdown }: Host,
+  { env, clock, cwd, home, onShutdown }: Host,
   output: Output,
 ): Promise<ExitCode> {
-  const { serverSearch, wake, wakeWatch } = await import("./waking.ts");
-  const search = serverSearch(env, identityOf(env, cwd));
+  const { keptSearch, serverSearch, wake, wakeWatch } = await import("./waking.ts");
+  const search = { ...serverSearch(env, identityOf(env, cwd)), ...keptSearch(env, home) };
   const { tunnelId } = command;
   if (command.kind === "wake")
     return wake({ ...search, tunnelId, timeoutMs: command.timeoutMs, clock, output });
@@ -241,7 +249,7 @@ async function runWake(
 }
 
 async function runChat(
-  command: Extract<LaterCommand, { kind: "open" | "join" }>,
+  command: Extract<LaterCommand, { kind: "open" | "join" | "resume" }>,
   host: Host,
   output: Output,
 ): Promise<ExitCode> {
@@ -260,7 +268,7 @@ async function runChat(
   });
   const load = async (): Promise<Sessions> => {
     const { loadSessions, openFaces } = await import("./sessions.ts");
-    const sessions = loadSessions({ config, clock, env, cwd, home });
+    const sessions = loadSessions({ config, clock, env, cwd, home, keepsStays: true });
     faces = openFaces({
       sessions,
       exposures,
@@ -275,6 +283,8 @@ async function runChat(
   };
   const code = await chat({
     request: command,
+    keptForSec: config.keepMinutes * 60,
+    kept: async () => (await keptHere(host)(new Set())).filter(({ folder }) => folder === cwd),
     sessions: () => (loading ??= load()),
     services,
     clock,
@@ -291,6 +301,38 @@ async function runChat(
   });
   await faces?.close();
   return code;
+}
+
+/** Loads what reads them only where there are any. */
+function keptHere({ env, home, clock }: Host): KeptLook {
+  let looking: Promise<KeptLook> | undefined;
+  return async (except) => {
+    if (!(await hasStays(stateFolders(env, home, machineFacts())))) return [];
+    looking ??= import("./sessions.ts").then(({ keptTunnelsHere }) =>
+      keptTunnelsHere({ config: readConfig(env).config, clock, env, home }),
+    );
+    return (await looking)(except);
+  };
+}
+
+async function runKept(
+  request: Extract<LaterCommand, { kind: "kept" }>,
+  host: Host,
+  output: Output,
+): Promise<ExitCode> {
+  const { env, home, clock, columns } = host;
+  const { kept } = await import("./commands.ts");
+  return kept({
+    request,
+    look: keptHere(host),
+    forget: async (only) => {
+      const { forgetStaysHere } = await import("./sessions.ts");
+      return forgetStaysHere({ config: readConfig(env).config, clock, env, home }, only);
+    },
+    clock,
+    output,
+    columns: columns.out() || undefined,
+  });
 }
 
 async function runWatch(
@@ -327,14 +369,13 @@ async function pageOptions(host: Host, output: Output): Promise<PageCommandOptio
 
 /** For whatever looks at the servers of this user. */
 async function lookOptions(
-  { env, cwd, version, clock, onShutdown }: Host,
+  host: Host,
   output: Output,
-): Promise<
-  Pick<PageCommandOptions, "folders" | "platform" | "clock" | "env" | "version" | "output" | "onShutdown">
-> {
+): Promise<Omit<PageCommandOptions, "bundle" | "input" | "isInteractive">> {
+  const { env, cwd, version, clock, onShutdown } = host;
   const { serverSearch } = await import("./waking.ts");
   const { folders, platform } = serverSearch(env, identityOf(env, cwd));
-  return { folders, platform, clock, env, version, output, onShutdown };
+  return { folders, platform, clock, env, version, output, onShutdown, kept: keptHere(host) };
 }
 
 async function runObserve(

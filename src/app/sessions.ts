@@ -1,3 +1,4 @@
+import { relieve } from "../children/holding/relieve.ts";
 import { sweepHere } from "../children/holding/sweep-here.ts";
 import { startCaretaker } from "../children/holding/caretaker.ts";
 import { relieve } from "../children/holding/relieve.ts";
@@ -15,6 +16,7 @@ import { machineFacts, privateFolders, stateFolders } from "../runtime/private-f
 import { providersFor } from "../tunnel/registry/registry.ts";
 import { OutboundFilter } from "../oversight/filter/filter.ts";
 import { LocalFiles } from "../session/files/local-files.ts";
+import { keptTunnels, type KeptLook } from "../session/resumable.ts";
 import { Sessions, type Session } from "../session/sessions.ts";
 import { nodeDisk } from "../session/stays/node-disk.ts";
 import { Stays } from "../session/stays/stays.ts";
@@ -58,6 +60,35 @@ function staysHere({ config, clock, env, home }: StaysOptions, onFailure: (tunne
 /** Leaves nothing of the stays whose time is over. */
 export function sweepStaysHere(options: StaysOptions): Promise<void> {
   return staysHere(options, () => undefined).sweep();
+}
+
+/** The tunnels of this user, of whatever folder, whose program has ended and that can be taken up. */
+export function keptTunnelsHere(options: StaysOptions): KeptLook {
+  const { clock } = options;
+  return keptTunnels(
+    staysHere(options, () => undefined),
+    { primitives, clock },
+  );
+}
+
+/**
+ * Leaves nothing of the tunnels that are kept, and ends what was held for them.
+ * @param only the one with this id; all where left out
+ */
+export function forgetStaysHere(
+  options: StaysOptions,
+  only?: string,
+): Promise<{ forgotten: number; inUse: number }> {
+  const { clock, env } = options;
+  const facts = machineFacts();
+  const { platform } = facts;
+  const table = processTable(platform, env);
+  const recordFolders = privateFolders(env, facts);
+  const stays = staysHere(options, () => undefined);
+  return stays.forget(only, async ({ folder }) => {
+    const relief = await relieve({ stay: folder, recordFolders, clock, platform, table });
+    if (relief.state === "relieved") await relief.address?.letGo();
+  });
 }
 
 /** The sessions of this process on the real network. Heavy to load: imported on demand only. */

@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
 import { nearest } from "../errors/nearest.ts";
 import { ROOM } from "../protocol/base/limits.ts";
-import type { JoinRequest, OpenRequest } from "./chat/chat.ts";
+import type { JoinRequest, OpenRequest, ResumeRequest } from "./chat/chat.ts";
+import type { KeptRequest } from "./chat/kept.ts";
 import { EXPOSE } from "../expose/exposures/limits.ts";
 import { ANTHROPIC_OPTIONS, isAnthropicAction, readAnthropic, unknownAction } from "./anthropic-words.ts";
 import type { AnthropicCommand } from "./anthropic/command.ts";
@@ -50,6 +51,8 @@ export type Command =
   | { readonly kind: "relay"; readonly args: readonly string[] }
   | OpenRequest
   | JoinRequest
+  | ResumeRequest
+  | KeptRequest
   | ExposeCommand
   | ExposeListCommand
   | ExposeStopCommand
@@ -82,6 +85,27 @@ const READERS = {
   demo: (args) => withOptions("demo", args, { transport: "string", page: "boolean" }, demoCommand),
   open: (args) => withOptions("open", args, OPEN_OPTIONS, openCommand),
   join: (args) => withOptions("join", args, { name: "string", json: "boolean" }, joinCommand, 1),
+  resume: (args) =>
+    withOptions(
+      "resume",
+      args,
+      { json: "boolean" },
+      (values, [tunnelId]) => ({ kind: "resume", tunnelId, json: values.has("json") }),
+      1,
+    ),
+  kept: (args) =>
+    withOptions(
+      "kept",
+      args,
+      { forget: "boolean", json: "boolean" },
+      (values, [tunnelId]) => ({
+        kind: "kept",
+        tunnelId,
+        forget: values.has("forget"),
+        json: values.has("json"),
+      }),
+      1,
+    ),
   expose: exposeCommand,
   doctor: (args) => withOptions("doctor", args, {}, () => ({ kind: "doctor" })),
   setup: (args) => withOptions("setup", args, SETUP_OPTIONS, setupCommand),

@@ -52,6 +52,13 @@ export function commandsHelp(settings: SettingList = allSettings()): string {
     --name, --json      as for open
                         Without LINK it is asked for, unseen, or read from stdin's first
                         line: other users of a machine can see the arguments of commands.
+  resume [ID]           go on in this terminal with a tunnel of this folder whose program
+                        has ended; without ID, with the only one
+    --json              as for open
+  kept [ID]             tunnels whose program has ended, in all folders: how to go on, and
+                        until when
+    --forget            leave nothing of them, or of this one
+    --json              a line of JSON for each
   expose TARGET...      give a local service a public address, and see who comes;
                         TARGET: a port (3000), https://localhost:3000 or a folder (./dist)
     --mcp NAME|URL      instead of a TARGET: an MCP server, by its name in your file of

@@ -29,6 +29,8 @@ const VALUES: Readonly<Record<string, string>> = {
 const OPERANDS: Readonly<Record<string, string>> = {
   join: "[LINK]",
   observe: "[LINK]",
+  resume: "[ID]",
+  kept: "[ID]",
   verify: "FILE",
   export: "[FILE]",
   expose: "TARGET...",

@@ -92,13 +92,15 @@ export interface SignOffShown {
 export interface TunnelShown {
   readonly tunnelId: string;
   readonly goal: string;
+  /** Stands behind the goal in a list: that it is over, or kept. */
+  readonly mark: string;
   readonly state: {
     readonly word: string;
     readonly tone: "live" | "held" | "away";
     readonly why: string;
   };
   readonly isHost: boolean;
-  /** Why it is over. */
+  /** That it is over and why, or that its program has ended: a whole sentence. Nothing can be done in it here then. */
   readonly over: string | undefined;
   readonly self: string;
   readonly members: readonly MemberShown[];

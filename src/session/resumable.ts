@@ -7,11 +7,13 @@ import type { Clock } from "../runtime/clock.ts";
 import { Inbox } from "./inbox.ts";
 import { keptSession } from "./stays/kept-session.ts";
 import type { TunnelId } from "./session.ts";
-import type { Resumable } from "./stays/stays.ts";
+import type { Resumable, Stays } from "./stays/stays.ts";
 
 /** A stay to which an agent can come back, as far as it has to know to choose it. */
 export interface ResumableStay {
   readonly tunnelId: TunnelId;
+  /** The project folder to which it belongs. */
+  readonly folder: string;
   readonly role: "host" | "member";
   readonly goal: string;
   /** Names of the others. */
@@ -20,14 +22,17 @@ export interface ResumableStay {
   readonly keptForSec: number;
 }
 
-/** A stay that was left; undefined for one of another project folder, and where nobody can come back. */
+/**
+ * A stay that was left; undefined for one of another project folder, and where nobody can come back.
+ * @param here `folder`: this one alone; all where left out
+ */
 export function resumableStay(
   { tunnelId, changes, keptForMs }: Resumable,
-  { folder, primitives, clock }: { folder: string; primitives: Primitives; clock: Clock },
+  { folder, primitives, clock }: { folder?: string; primitives: Primitives; clock: Clock },
 ): ResumableStay | undefined {
   try {
     const kept = keptSession(changes.session);
-    if (kept.folder !== folder) return undefined;
+    if (folder !== undefined && kept.folder !== folder) return undefined;
     const { machine, isOver, entries } = (kept.role === "host" ? roomOf : guestOf)(
       changes.machine,
       primitives,
@@ -39,6 +44,7 @@ export function resumableStay(
     inbox.restore(kept);
     return {
       tunnelId,
+      folder: kept.folder,
       role: kept.role,
       goal: machine instanceof Room ? machine.goal : (machine.membership?.goal ?? ""),
       members: machine.presence(clock.now()).flatMap(({ name, isSelf }) => (isSelf ? [] : [name])),
@@ -50,6 +56,41 @@ export function resumableStay(
     if (error.code === "internal") throw thrown;
     return undefined;
   }
+}
+
+/** A tunnel whose program has ended, as a person sees it. */
+export interface KeptTunnel extends Omit<ResumableStay, "keptForSec"> {
+  /** ms since the epoch */
+  readonly keptUntil: number;
+}
+
+/** Looks for kept tunnels. `except`: ids of those that are known to go on. */
+export type KeptLook = (except: ReadonlySet<string>) => Promise<readonly KeptTunnel[]>;
+
+/** The tunnels of all folders that can be taken up now. What was read once is not read again: a stay that is left does not change. */
+export function keptTunnels(
+  stays: Pick<Stays, "left">,
+  here: { primitives: Primitives; clock: Clock },
+): KeptLook {
+  let known = new Map<string, KeptTunnel | undefined>();
+  return async (except) => {
+    const now = here.clock.now();
+    const found = (await stays.left(except)).map(({ tunnelId, keptForMs, read }) => {
+      // Another process may have had it meanwhile, and has left it later.
+      const key = `${tunnelId} ${Math.round((now + keptForMs) / 1_000)}`;
+      return { key, kept: known.has(key) ? known.get(key) : keptOf() };
+
+      function keptOf(): KeptTunnel | undefined {
+        const changes = read();
+        const stay = changes && resumableStay({ tunnelId, changes, keptForMs }, here);
+        if (stay === undefined) return undefined;
+        const { keptForSec: _keptForSec, ...facts } = stay;
+        return { ...facts, keptUntil: now + keptForMs };
+      }
+    });
+    known = new Map(found.map(({ key, kept }) => [key, kept]));
+    return found.flatMap(({ kept }) => kept ?? []);
+  };
 }
 
 interface Recalled {

@@ -426,6 +426,11 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     return this.#closing;
   }
 
+  /** Whether another process could go on with it if this one ended now. */
+  get isKept(): boolean {
+    return this.keeping.isKept && this.#end === undefined;
+  }
+
   /** The process is about to end. */
   expectEnd(): void {
     if (this.keeping.isKept) this.files.expectEnd();

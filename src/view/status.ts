@@ -21,6 +21,15 @@ export function statusOf(tunnel: Session): TunnelStatus {
   return peersAmong(tunnel.presence()).length > 0 ? "open" : "waiting_for_members";
 }
 
+/** Until when a host whose program seems to have ended may come back, in ms since the epoch; undefined while it is there. */
+export function hostKeptUntil(tunnel: Session): number | undefined {
+  if (tunnel.end !== undefined || tunnel.role === "host") return undefined;
+  const { connection } = tunnel;
+  return connection.name === "waiting" || connection.name === "connecting"
+    ? connection.hostKeptUntil
+    : undefined;
+}
+
 /** Why a tunnel is over. */
 export interface EndView {
   /** An error code where it failed. */

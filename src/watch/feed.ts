@@ -1,4 +1,6 @@
 import type { Clock } from "../runtime/clock.ts";
+import { every } from "../runtime/wait.ts";
+import { statusOf } from "../view/status.ts";
 import type { Session, Sessions } from "../session/sessions.ts";
 import type { LazyServices } from "../services/tunnels/lazy-services.ts";
 import type { ServicesEvent } from "../services/news.ts";
@@ -14,6 +16,8 @@ import { askView, nameOf, tunnelView, watchedEntry, watchedServices } from "./vi
 const BEFORE = 50;
 /** Presence and counts change with every message; a face is told of them so often. */
 const STATE_EVERY_MS = 250;
+/** That the host's program has ended shows only when it is dialled again. */
+const CUT_OFF_EVERY_MS = 2_000;
 
 /** Everything that a person's face is told, from its arrival on. */
 export class Feed {
@@ -29,6 +33,7 @@ export class Feed {
   readonly #services: LazyServices;
   readonly #stops: readonly (() => void)[];
   #cancelState: (() => void) | undefined;
+  readonly #stopLooking: () => void;
 
   constructor(options: {
     readonly sessions: Sessions;
@@ -45,6 +50,7 @@ export class Feed {
     for (const tunnel of sessions.all) this.#before(tunnel);
     // Whoever begins to sign in looks for the code afterwards.
     for (const event of exposures.loaded?.signIns ?? []) this.#exposed(event);
+    this.#stopLooking = every(clock, CUT_OFF_EVERY_MS, () => this.#lookAtCutOff());
     this.#stops = [
       sessions.subscribe(({ tunnelId, type }) => {
         if (type === "presence") this.#servicesChanged.add(tunnelId);
@@ -60,6 +66,14 @@ export class Feed {
   stop(): void {
     for (const stop of this.#stops) stop();
     this.#cancelState?.();
+    this.#stopLooking();
+  }
+
+  #lookAtCutOff(): void {
+    const cutOff = this.#sessions.open.filter((tunnel) => statusOf(tunnel) === "reconnecting");
+    if (cutOff.length === 0) return;
+    for (const { tunnelId } of cutOff) this.#changed.add(tunnelId);
+    this.#tellSoon();
   }
 
   #before(tunnel: Session): void {

@@ -134,6 +134,8 @@ export interface TunnelView {
   readonly tunnelId: string;
   readonly role: StatusView["role"];
   readonly status: TunnelStatus;
+  /** Set where the host's program seems to have ended: until then it may come back (ms since the epoch). */
+  readonly hostKeptUntil?: number | undefined;
   readonly goal: string;
   readonly self: string | undefined;
   readonly members: readonly MemberView[];

@@ -6,7 +6,7 @@ import { pendingInviteView } from "../view/invites.ts";
 import { memberView, safetyCodesView } from "../view/members.ts";
 import { signOffView } from "../view/signing/sign-off.ts";
 import { oversightView } from "../view/oversight.ts";
-import { endOf, statusOf } from "../view/status.ts";
+import { endOf, hostKeptUntil, statusOf } from "../view/status.ts";
 import { isoTime } from "../view/time.ts";
 import { entryView } from "../view/entries.ts";
 import type { Entry } from "../protocol/room/log.ts";
@@ -44,6 +44,7 @@ export function tunnelView(tunnel: Session): TunnelView {
     tunnelId: tunnel.tunnelId,
     role: tunnel.role,
     status: statusOf(tunnel),
+    hostKeptUntil: hostKeptUntil(tunnel),
     goal: tunnel.goal,
     self: present.find(({ isSelf }) => isSelf)?.name,
     members: present.map(memberView),

@@ -1,16 +1,20 @@
-import { asTunnelError, type ErrorCode, type TunnelError } from "../../errors/tunnel-error.ts";
+import { asTunnelError, type ErrorCode, TunnelError } from "../../errors/tunnel-error.ts";
 import { LINK, SESSION } from "../../protocol/base/limits.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { inputLines } from "../../runtime/input-lines.ts";
 import { every } from "../../runtime/wait.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import type { LazyServices } from "../../services/tunnels/lazy-services.ts";
+import type { KeptTunnel } from "../../session/resumable.ts";
 import type { Session, Sessions } from "../../session/sessions.ts";
 import { withoutColours } from "../../protocol/base/typed-text.ts";
 import { inviteView } from "../../view/invites.ts";
-import { guestStatusView, hostStatusView } from "../../view/status.ts";
+import { entryView } from "../../view/entries.ts";
+import { resumeCommand } from "../../view/kept.ts";
+import { guestStatusView, hostStatusView, statusView } from "../../view/status.ts";
+import { durationText } from "../expose/duration.ts";
 import { paintFor, type Output } from "../io/output.ts";
-import { stayAlive } from "../io/stay.ts";
+import { isInterrupt, stayAlive } from "../io/stay.ts";
 import { givenLink } from "./given-link.ts";
 import type { Ask } from "../../oversight/asks/ask.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
@@ -23,7 +27,7 @@ import { obeyProgram } from "./program.ts";
 import { jsonLines } from "./json/view.ts";
 import type { TerminalInput } from "./terminal/keyboard.ts";
 import { PeopleView } from "./terminal/people-view.ts";
-import { safeName, safeText } from "./terminal/safe-text.ts";
+import { safeGoal, safeName, safeText } from "./terminal/safe-text.ts";
 import { plainScreen, terminalScreen, type Screen, type TerminalOutput } from "./terminal/screen.ts";
 import { errorText } from "./terminal/wording.ts";
 
@@ -45,8 +49,19 @@ export interface JoinRequest {
   readonly json: boolean;
 }
 
+export interface ResumeRequest {
+  readonly kind: "resume";
+  /** Undefined: the only one of this folder. */
+  readonly tunnelId: string | undefined;
+  readonly json: boolean;
+}
+
 export interface ChatOptions {
-  readonly request: OpenRequest | JoinRequest;
+  readonly request: OpenRequest | JoinRequest | ResumeRequest;
+  /** How long its tunnel is kept after the end of this process, in s. */
+  readonly keptForSec: number;
+  /** The tunnels of this folder whose program has ended. */
+  readonly kept: () => Promise<readonly KeptTunnel[]>;
   /** Loads the sessions; called once. */
   readonly sessions: () => Promise<Sessions>;
   readonly services: LazyServices;
@@ -63,15 +78,20 @@ export interface ChatOptions {
   readonly marksPaste: boolean;
   /** Resolves when nothing can be shown any more. */
   readonly outputLost: Promise<unknown>;
-  readonly onShutdown: (hook: () => Promise<void>) => void;
+  /** Gives the hook the exit code, which tells the cause where that is a signal. */
+  readonly onShutdown: (hook: (code: number) => Promise<void>) => void;
   readonly exitNow: (code: number) => void;
 }
+
+/** Messages of before that tell somebody who goes on where they are. */
+const LAST_SHOWN = 10;
 
 /** Errors that only other arguments can mend. */
 const USAGE_ERRORS: ReadonlySet<ErrorCode> = new Set(["goal-invalid", "name-invalid", "link-malformed"]);
 
 /**
- * Opens or joins a tunnel for a person at a terminal or for a program, and stays until it is over.
+ * Opens or joins a tunnel for a person at a terminal or for a program, or goes on with one, and stays until it is over. Where the
+ * terminal or the process is ended instead of the tunnel, that is kept for a while.
  * @returns 0 for an end that was wanted, 1 for a failure, 2 for arguments that cannot be used
  */
 export async function chat(options: ChatOptions): Promise<0 | 1 | 2> {
@@ -94,12 +114,17 @@ class Stay {
   #lines: AsyncIterator<string, undefined> | undefined;
   /** Lines of the input that have been read. */
   #linesRead = 0;
+  #hangUp: () => void = () => undefined;
+  readonly #hungUp = new Promise<"hung-up">((resolve) => (this.#hangUp = () => resolve("hung-up")));
+  #isDeparting = false;
 
   constructor(options: ChatOptions) {
     this.#options = options;
     const { clock, output, request, terminal } = options;
     if (request.json) {
-      this.#show = (event) => jsonLines(event).forEach((line) => output.out(`${line}\n`));
+      this.#show = (event) => {
+        if (!this.#isDeparting) jsonLines(event).forEach((line) => output.out(`${line}\n`));
+      };
     } else {
       const view = new PeopleView({
         clock,
@@ -108,22 +133,24 @@ class Stay {
         print: (text) => this.#print(text),
         status: (text) => this.#screen?.status(text),
       });
-      this.#show = (event) => view.show(event);
+      this.#show = (event) => {
+        if (!this.#isDeparting) view.show(event);
+      };
     }
   }
 
   async run(): Promise<0 | 1 | 2> {
     let opening: Promise<Session> | undefined;
     let sessions: Sessions | undefined;
-    this.#options.onShutdown(async () => {
+    this.#options.onShutdown(async (code) => {
       this.#abort.abort();
       // The input stays open: its end would look like the wish to leave, and the others would be told so.
       this.#screen?.close();
       await Promise.allSettled([opening]);
-      await this.#options.services.shutDown();
-      await sessions?.shutDown();
+      await this.#depart(sessions, isInterrupt(code));
     });
     try {
+      await this.#hint();
       const link = await this.#link();
       sessions = await this.#options.sessions();
       opening = this.#open(sessions, link);
@@ -135,6 +162,22 @@ class Stay {
     }
   }
 
+  /** The process ends. @param isWanted whether a person has ended it, and so its tunnels */
+  async #depart(sessions: Sessions | undefined, isWanted: boolean): Promise<void> {
+    await this.#options.services.shutDown();
+    const { all = [] } = sessions ?? {};
+    if (isWanted) await Promise.allSettled(all.map((tunnel) => tunnel.close("host-stopped")));
+    else for (const tunnel of all) if (tunnel.isKept) this.#tellKept(tunnel);
+    await sessions?.shutDown();
+  }
+
+  /** After this nothing is shown: that it is cut off then is no news. */
+  #tellKept({ tunnelId }: Session): void {
+    if (this.#isDeparting) return;
+    this.#show({ type: "kept", tunnelId, keptForSec: this.#options.keptForSec });
+    this.#isDeparting = true;
+  }
+
   /** Puts the terminal back into its first state. */
   close(): void {
     this.#screen?.close();
@@ -144,7 +187,7 @@ class Stay {
   /** @throws {TunnelError} link-malformed when there is none */
   async #link(): Promise<string> {
     const { request, input, output, stdinIsTerminal, marksPaste } = this.#options;
-    if (request.kind === "open") return "";
+    if (request.kind !== "join") return "";
     return givenLink({
       given: request.link,
       input,
@@ -165,6 +208,7 @@ class Stay {
   async #open(sessions: Sessions, joinLink: string): Promise<Session> {
     const { request, clock } = this.#options;
     const { signal } = this.#abort;
+    if (request.kind === "resume") return this.#resume(sessions, request.tunnelId);
     const { name } = request;
     if (request.kind === "join") {
       this.#show({ type: "progress", progress: { message: "connecting to the host" } });
@@ -196,6 +240,41 @@ class Stay {
     return hosting;
   }
 
+  /** Goes on with a tunnel of this folder. @throws {TunnelError} nothing-kept, stays-ambiguous, and all of resuming */
+  async #resume(sessions: Sessions, wanted: string | undefined): Promise<Session> {
+    const [only, ...more] = wanted === undefined ? await sessions.resumable() : [];
+    const tunnelId = wanted ?? only?.tunnelId;
+    if (tunnelId === undefined) throw new TunnelError("nothing-kept");
+    if (more.length > 0) {
+      const detail = [only, ...more].map((one) => one?.tunnelId).join(", ");
+      throw new TunnelError("stays-ambiguous", { detail });
+    }
+    this.#show({ type: "progress", progress: { message: "going on with the tunnel" } });
+    const { signal } = this.#abort;
+    const tunnel = await sessions.resume({
+      tunnelId,
+      signal,
+      onProgress: (progress) => this.#show({ type: "progress", progress }),
+    });
+    const now = this.#options.clock.now();
+    // What is unread is shown as it is read.
+    const known = [...tunnel.inbox.said()].filter(({ seq, own }) => own || seq <= tunnel.inbox.read);
+    const last = known.slice(-LAST_SHOWN).map((entry) => entryView(entry, now));
+    this.#show({ type: "resumed", status: statusView(tunnel, now), last });
+    return tunnel;
+  }
+
+  /** Tells a person of what they could go on with instead. Programs ask for it. */
+  async #hint(): Promise<void> {
+    const { request, kept, clock, output } = this.#options;
+    if (request.kind === "resume" || request.json) return;
+    for (const one of await kept()) {
+      const left = durationText((one.keptUntil - clock.now()) / 1_000);
+      const what = `A tunnel of this folder is kept for another ${left}: ${safeGoal(one.goal)}`;
+      output.err(`${what}\n  To go on with it instead: ${resumeCommand(one)}\n`);
+    }
+  }
+
   async #talk(tunnel: Session, sessions: Sessions): Promise<0 | 1> {
     const { clock, services, stdinIsTerminal, outputLost } = this.#options;
     const show = this.#show;
@@ -217,13 +296,24 @@ class Stay {
       void obeyProgram({ lines: this.#input(), from: this.#linesRead + 1, conversation, show });
     } else this.#screen = this.#screenFor(conversation, asks);
     // A person cannot go on blindly. What a script has still to say is said, and its last line is the end.
-    if (stdinIsTerminal) void outputLost.then(() => conversation.leave(LINK.sayConfirmMs));
-    await conversation.run();
+    if (stdinIsTerminal) void outputLost.then(() => this.#cutOff(conversation));
+    const how = await Promise.race([conversation.run(), this.#hungUp]);
     stopAsking();
+    if (how === "hung-up") {
+      await this.#depart(sessions, false);
+      return 1;
+    }
     await services.shutDown();
     await tunnel.close();
     const isFailure = tunnel.end?.cause === "failed" || tunnel.end?.cause === "removed";
     return isFailure || conversation.undelivered > 0 ? 1 : 0;
+  }
+
+  /** The terminal is gone, which is no wish of its person to leave. A terminal on one side alone has ended what it was there for. */
+  #cutOff(conversation: Conversation): void {
+    const { isInteractive } = this.#options;
+    if (isInteractive && conversation.tunnel.isKept) this.#hangUp();
+    else void conversation.leave(LINK.sayConfirmMs);
   }
 
   /** Whole, however long it is: this person has most likely typed it. */
@@ -244,6 +334,7 @@ class Stay {
       signs: isAgentShell ? "agent" : stdinIsTerminal ? "person" : "no-terminal",
       clock,
       exitNow,
+      onTerminalGone: () => this.#cutOff(conversation),
     });
     if (!isInteractive) return plainScreen({ lines: this.#input(), output, person });
     const name = conversation.tunnel.presence().find(({ isSelf }) => isSelf)?.name ?? "";

@@ -3,6 +3,7 @@ import { LINK, ROOM } from "../../protocol/base/limits.ts";
 import { utf8Length } from "../../protocol/base/utf8.ts";
 import { peersAmong } from "../../protocol/room/peers.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { settled, wait } from "../../runtime/wait.ts";
 import { encodingProblem } from "../../runtime/utf8-input.ts";
 import type { Asks } from "../../oversight/asks/asks.ts";
 import type { Conversation } from "./conversation/conversation.ts";
@@ -14,6 +15,8 @@ import type { Person, Screen } from "./terminal/screen.ts";
 
 /** The second key must come soon after the question, or it is a slip like the first one. */
 const AGAIN_MS = 5_000;
+/** Leaving at once may take so long, where something has to be removed. */
+const AT_ONCE_MS = 1_000;
 
 /** Carries out what a person types. `screen` is called for each line to show: the screen is made with the result. */
 export function personIn(options: {
@@ -27,8 +30,10 @@ export function personIn(options: {
   signs: SlashCall["signs"];
   clock: Clock;
   exitNow: (code: number) => void;
+  /** The terminal is gone, and its person cannot say what they want. */
+  onTerminalGone: () => void;
 }): Person {
-  const { conversation, asks, show, screen, isTerminal, signs, clock, exitNow } = options;
+  const { conversation, asks, show, screen, isTerminal, signs, clock, exitNow, onTerminalGone } = options;
   const { tunnel } = conversation;
   let isLeaving = false;
   /** The last question whether to leave is answered by the same key until then. */
@@ -91,14 +96,18 @@ export function personIn(options: {
     onInterrupt(key) {
       if (isLeaving) {
         screen()?.close();
-        return exitNow(INTERRUPTED);
+        if (!tunnel.isKept) return exitNow(INTERRUPTED);
+        // Nothing is kept of a tunnel that its person has left.
+        const closed = tunnel.close().catch(() => undefined);
+        void wait(clock, AT_ONCE_MS, { until: settled(closed) }).then(() => exitNow(INTERRUPTED));
+        return;
       }
       const why = loss();
       if (why === undefined || clock.now() < againUntil) return leave(LINK.sayConfirmMs);
       againUntil = clock.now() + AGAIN_MS;
       print(`(${key} again ${why})`);
     },
-    onEnd: () => leave(isTerminal ? LINK.sayConfirmMs : undefined),
+    onEnd: () => (isTerminal ? onTerminalGone() : leave()),
     onTab: (before) => completeSlash(before, conversation),
     onActivity: () => tunnel.touch(),
   };

@@ -3,6 +3,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import { orAborted } from "../../net/deadline.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
+import type { KeptLook } from "../../session/resumable.ts";
 import { type Check, checksFor, type Finding, type Probes, reasonOf, weigh } from "./checks.ts";
 import { relayChecks, type RelayProbes } from "./relay.ts";
 import { type Output, type Paint, paintFor } from "../io/output.ts";
@@ -15,6 +16,8 @@ export interface DoctorOptions {
   /** Where a relay is set, or chosen. */
   readonly relay?: RelayProbes | TunnelError | undefined;
   readonly transport: ProviderName;
+  /** Looks for tunnels whose program has ended; they are left out of the report without it. */
+  readonly kept?: KeptLook | undefined;
   readonly clock: Clock;
   readonly output: Output;
 }
@@ -23,9 +26,10 @@ export interface DoctorOptions {
  * Runs all checks at once and prints each finding in the order of the table as soon as it is known.
  * @returns 1 when a check failed; warnings alone give 0
  */
-export async function doctor({ probes, relay, transport, clock, output }: DoctorOptions): Promise<0 | 1> {
+export async function doctor(options: DoctorOptions): Promise<0 | 1> {
+  const { probes, relay, transport, kept, clock, output } = options;
   const paint = paintFor(output.color);
-  const checks = [...checksFor(probes), ...checksOf(relay)];
+  const checks = [...checksFor(probes), ...checksOf(relay), ...keptCheck(kept)];
   const controller = new AbortController();
   // One listener for each check.
   setMaxListeners(0, controller.signal);
@@ -46,6 +50,17 @@ export async function doctor({ probes, relay, transport, clock, output }: Doctor
   controller.abort(new Error("doctor is done"));
   output.out(failed === 0 ? "\nReady.\n" : `\n${failed} of ${checks.length} checks failed.\n`);
   return failed === 0 ? 0 : 1;
+}
+
+/** No fault: a person may want to know of them. */
+function keptCheck(look: KeptLook | undefined): readonly Check[] {
+  if (look === undefined) return [];
+  const run = async (): Promise<Finding> => {
+    const { length } = await look(new Set());
+    const what = length === 1 ? "1 whose program has ended" : `${length} whose programs have ended`;
+    return { level: "ok", text: length === 0 ? "none" : `${what}; tunnel-mcp kept lists them` };
+  };
+  return [{ title: "Kept tunnels", neededBy: undefined, run }];
 }
 
 function checksOf(relay: DoctorOptions["relay"]): readonly Check[] {

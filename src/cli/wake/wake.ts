@@ -2,7 +2,8 @@ import { isUnread, peekSchema, type TunnelPeek } from "../../control/actions.ts"
 import { ask } from "../../control/ask.ts";
 import { likelyServers } from "../../control/choose.ts";
 import { readDescriptors, resolved, type Descriptor, type Identity } from "../../control/descriptor.ts";
-import { machineFacts, privateFolders } from "../../runtime/private-folders.ts";
+import { machineFacts, privateFolders, stateFolders } from "../../runtime/private-folders.ts";
+import { keptForMs } from "../../session/stays/places.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Environment } from "../io/environment.ts";
@@ -15,13 +16,25 @@ export interface ServerSearch {
   readonly identity: Identity;
 }
 
+/** The search for what is left of a server that has ended. */
+export interface KeptSearch {
+  /** For how long a tunnel is kept whose server has ended, in ms; undefined where it is not. */
+  readonly keptForMs: (tunnelId: string, now: number) => Promise<number | undefined>;
+}
+
 /** The search on this machine. */
 export function serverSearch(env: Environment, identity: Identity): ServerSearch {
   const facts = machineFacts();
   return { folders: privateFolders(env, facts), platform: facts.platform, identity };
 }
 
-export interface WakeOptions extends ServerSearch {
+export function keptSearch(env: Environment, home: string): KeptSearch {
+  const facts = machineFacts();
+  const folders = stateFolders(env, home, facts);
+  return { keptForMs: (tunnelId, now) => keptForMs(folders, facts.platform, { tunnelId, now }) };
+}
+
+export interface WakeOptions extends ServerSearch, KeptSearch {
   readonly tunnelId: string | undefined;
   /** In ms; undefined: without limit. */
   readonly timeoutMs: number | undefined;
@@ -29,8 +42,8 @@ export interface WakeOptions extends ServerSearch {
   readonly output: Output;
 }
 
-/** 0: there are unread messages. 3: the tunnel is over. 4: nothing came in time. */
-export type WakeCode = 0 | 3 | 4;
+/** 0: there are unread messages. 3: the tunnel is over. 4: nothing came in time. 5: its server has ended, and it is kept. */
+export type WakeCode = 0 | 3 | 4 | 5;
 
 /** The longest question; it is repeated until the time is up. */
 const ASK_MS = 60_000;
@@ -43,8 +56,14 @@ const ASK_MS = 60_000;
 export async function wake(options: WakeOptions): Promise<WakeCode> {
   const { tunnelId, clock, output } = options;
   const until = clock.now() + (options.timeoutMs ?? Number.POSITIVE_INFINITY);
-  const server = await serverOf(options, tunnelId);
+  const server = await serverOf(options, tunnelId).catch(async (thrown: unknown) => {
+    if (tunnelId === undefined || (await keptLines([tunnelId], options)).length === 0) throw thrown;
+    return undefined;
+  });
+  /** The tunnels that are waited for, as they were known last. */
+  let ids = tunnelId === undefined && server !== undefined ? await tunnelsOf(server, undefined, clock) : [];
   for (;;) {
+    if (server === undefined) return ended([tunnelId ?? ""], options);
     const timeoutMs = Math.max(0, Math.min(until - clock.now(), ASK_MS));
     const tunnels = await askWait(server, { tunnelId, timeoutMs }, options);
     const unread = tunnels?.filter(isUnread) ?? [];
@@ -52,7 +71,9 @@ export async function wake(options: WakeOptions): Promise<WakeCode> {
       output.out(`${unreadLine(unread)}\n`);
       return 0;
     }
-    if (tunnels === undefined || tunnels.every(({ status }) => status !== "open")) {
+    if (tunnels === undefined) return ended(tunnelId === undefined ? ids : [tunnelId], options);
+    ids = tunnels.filter(({ status }) => status === "open").map(({ id }) => id);
+    if (ids.length === 0) {
       output.out(`${overLine(tunnelId)}\n`);
       return 3;
     }
@@ -61,6 +82,27 @@ export async function wake(options: WakeOptions): Promise<WakeCode> {
       return 4;
     }
   }
+}
+
+/** The server has ended, and its tunnels with it unless they are kept. */
+async function ended(ids: readonly string[], options: WakeOptions): Promise<3 | 5> {
+  const kept = await keptLines(ids, options);
+  options.output.out(`${kept.length === 0 ? overLine(options.tunnelId) : kept.join(" ")}\n`);
+  return kept.length === 0 ? 3 : 5;
+}
+
+/** One sentence for each of these tunnels that is kept, with the next step. */
+export async function keptLines(
+  ids: readonly string[],
+  { keptForMs: keptFor, clock }: Pick<WakeOptions, "keptForMs" | "clock">,
+): Promise<string[]> {
+  const now = clock.now();
+  const all = await Promise.all(ids.map(async (id) => ({ id, ms: await keptFor(id, now) })));
+  return all.flatMap(({ id, ms }) =>
+    ms === undefined
+      ? []
+      : `The server of tunnel ${id} has ended, and the tunnel is kept for another ${Math.round(ms / 1_000)} s. Go on with tunnel_join and resume: ${id}.`,
+  );
 }
 
 /** The line about tunnels with unread messages: ids, counts, and the next step. */

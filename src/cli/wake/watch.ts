@@ -6,9 +6,9 @@ import { asTunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { wait } from "../../runtime/wait.ts";
 import type { Output } from "../io/output.ts";
-import { overLine, tunnelsOf, unreadLine, type ServerSearch } from "./wake.ts";
+import { keptLines, overLine, tunnelsOf, unreadLine, type KeptSearch, type ServerSearch } from "./wake.ts";
 
-export interface WatchOptions extends ServerSearch {
+export interface WatchOptions extends ServerSearch, KeptSearch {
   readonly tunnelId: string | undefined;
   readonly clock: Clock;
   readonly output: Output;
@@ -66,19 +66,31 @@ async function serversOf({ folders, platform, identity, tunnelId, clock }: Watch
 async function watchServer(server: Descriptor, options: WatchOptions, told: Map<string, Seen>) {
   const { clock, output, signal, tunnelId } = options;
   const { token } = server;
+  let ids = await tunnelsOf(server, tunnelId, clock);
   while (!signal.aborted) {
     const seen = told.get(token) ?? {};
     const input = { tunnelId, seen, timeoutMs: ASK_MS };
-    if ((await look(server, { action: "wait", input, takesMs: ASK_MS }, clock)) === undefined) return;
+    const waited = await look(server, { action: "wait", input, takesMs: ASK_MS }, clock);
+    if (waited === undefined) return tellKept(server, ids, options);
     await wait(clock, SETTLE_MS, { signal });
     const now = await look(server, { action: "peek", input: { tunnelId } }, clock);
-    if (now === undefined || signal.aborted) return;
+    if (signal.aborted) return;
+    if (now === undefined) return tellKept(server, ids, options);
+    ids = now.tunnels.filter(({ status }) => status === "open").map(({ id }) => id);
     told.set(token, Object.fromEntries(now.tunnels.map(({ id, arrived }) => [id, arrived])));
     const lines = newsLines(now, seen);
     if (lines.length === 0) continue;
     output.out(`${lines.join(" ")}\n`);
     await wait(clock, GAP_MS, { signal });
   }
+}
+
+/** The server does not answer any more. Where it has ended, its agent can go on with what is kept. */
+async function tellKept(server: Descriptor, ids: readonly string[], options: WatchOptions): Promise<void> {
+  const left = await readDescriptors(options.folders, options.platform);
+  if (options.signal.aborted || left.some(({ token }) => token === server.token)) return;
+  const lines = await keptLines(ids, options);
+  if (lines.length > 0) options.output.out(`${lines.join(" ")}\n`);
 }
 
 /** Undefined when the server, or the tunnel, is gone. */

@@ -1,5 +1,6 @@
 import { safeJson } from "../chat/terminal/safe-text.ts";
 import type { Output } from "../io/output.ts";
+import { keptView } from "../../view/kept.ts";
 import type { Hearing, Server } from "../../watch/servers.ts";
 
 /** Whatever shows the events. */
@@ -25,6 +26,8 @@ export function jsonFace(output: Output): Face {
     hear: (server, event) => line(server, event.t === "hello" ? { ...event, server: server.name } : event),
     gone: (server) => line(server, { t: "gone" }),
     isOther: (server, version) => line(server, { t: "other-version", version }),
+    // Of no server: the programs of these have ended.
+    kept: (tunnels) => output.out(`${safeJson({ t: "kept", tunnels: tunnels.map(keptView) })}\n`),
     done,
     quit: end,
   };

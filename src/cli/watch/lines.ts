@@ -7,6 +7,8 @@ import type { OversightView } from "../../view/oversight.ts";
 import type { AskView, TunnelView, WatchEvent } from "../../watch/protocol.ts";
 import { safeGoal, safeLabel, safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";
 import { statementText } from "../../view/signing/text.ts";
+import { resumeCommand } from "../../view/kept.ts";
+import type { KeptTunnel } from "../../session/resumable.ts";
 import { systemText } from "../../view/words/system-text.ts";
 import { durationText } from "../expose/duration.ts";
 import type { Paint } from "../io/output.ts";
@@ -323,10 +325,39 @@ export function exposureNewsLine(
   return sentence(`* ${safeLabel(exposure.name)}: `, safeLabel(what), style);
 }
 
-/** How a tunnel stands, in a few lines. */
-export function tunnelLines(tunnel: TunnelView, style: LineStyle): string {
+/** A tunnel whose program has ended, and how it goes on. @param now ms since the epoch */
+export function keptLines(kept: KeptTunnel, now: number, style: LineStyle): string {
+  const { tunnelId, goal, role, members, folder, unread, keptUntil } = kept;
+  const side = role === "host" ? "you host it" : "you are a guest";
+  const news = unread === 0 ? "" : `; ${unread} unread`;
+  return [
+    style.paint.bold(sentence(`${tunnelId}  `, safeGoal(goal), style)),
+    sentence("    ", `${side}, with ${members.map(safeName).join(", ") || "nobody yet"}${news}`, style),
+    sentence(
+      "    ",
+      `its program has ended, and it is kept for another ${durationText((keptUntil - now) / 1_000)}; then it is over`,
+      style,
+    ),
+    sentence("    to go on, in ", safeLabel(folder), style),
+    `      your agent calls tunnel_join with resume: ${tunnelId}`,
+    `      or you type ${resumeCommand(kept)}`,
+  ].join("\n");
+}
+
+/** How a tunnel stands, in a few words. @param now ms since the epoch */
+function standingText({ status, hostKeptUntil }: TunnelView, now: number): string {
+  return hostKeptUntil === undefined ? status.replaceAll("_", " ") : hostAwayText(hostKeptUntil - now);
+}
+
+/** The host's program has ended. @param ms for which it may still come back */
+export function hostAwayText(ms: number): string {
+  return `the host is away, and keeps the tunnel for another ${durationText(Math.max(0, ms) / 1_000)}`;
+}
+
+/** How a tunnel stands, in a few lines. @param now ms since the epoch */
+export function tunnelLines(tunnel: TunnelView, style: LineStyle, now: number): string {
   const { paint } = style;
-  const { tunnelId, role, status, goal, self, members, oversight } = tunnel;
+  const { tunnelId, role, goal, self, members, oversight } = tunnel;
   const others = members.filter(({ isSelf }) => !isSelf);
   const who = others.map(({ name, connected, role: seat, oversight: theirs }) => {
     if (seat !== undefined) return `${safeName(name)} (observer, reads along)`;
@@ -337,7 +368,7 @@ export function tunnelLines(tunnel: TunnelView, style: LineStyle): string {
     paint.bold(sentence(`${tunnelId}  `, safeGoal(goal), style)),
     sentence(
       `    ${role === "host" ? "you host it" : "you are a guest"} `,
-      `as ${safeName(self ?? "")}, ${status.replaceAll("_", " ")}; with ${who.join(", ") || "nobody yet"}`,
+      `as ${safeName(self ?? "")}, ${standingText(tunnel, now)}; with ${who.join(", ") || "nobody yet"}`,
       style,
     ),
     ...stateLines(oversight).map((line) => `    ${line}`),

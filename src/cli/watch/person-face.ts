@@ -3,6 +3,7 @@ import { nodePrimitives } from "../../runtime/primitives.ts";
 import { signCommand } from "../../watch/sign-by-hand.ts";
 import type { SignOffView } from "../../view/signing/sign-off.ts";
 import { seconds } from "../../view/time.ts";
+import type { KeptTunnel } from "../../session/resumable.ts";
 import type { TunnelView, WatchEvent } from "../../watch/protocol.ts";
 import { safeLabel, safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";
 import { terminalScreen, type Screen } from "../chat/terminal/screen.ts";
@@ -22,7 +23,9 @@ import {
   entryLine,
   exposureLines,
   exposureNewsLine,
+  hostAwayText,
   isShownWhole,
+  keptLines,
   stateLines,
   tunnelLines,
   type LineStyle,
@@ -57,6 +60,9 @@ export class PersonFace implements Face {
   readonly #states = new Map<string, string>();
   /** The alarms of each tunnel that were shown. */
   readonly #alarms = new Map<string, readonly string[]>();
+  /** Tunnels whose host was told to be away. */
+  readonly #hostAway = new Set<string>();
+  #kept: readonly KeptTunnel[] = [];
   #screen: Screen;
   /** Waits while an editor has the terminal. */
   #unprinted: string[] | undefined;
@@ -137,11 +143,26 @@ export class PersonFace implements Face {
     for (const { exposure } of exposed) this.#say(`* ${safeLabel(exposure.name)} has gone with its server.`);
     for (const { tunnel } of open) {
       this.#states.delete(tunnel.tunnelId);
+      this.#hostAway.delete(tunnel.tunnelId);
+      // How it goes on was just told.
+      if (this.#kept.some(({ tunnelId }) => tunnelId === tunnel.tunnelId)) continue;
       this.#say(
         `[${tunnel.tunnelId}] has gone with its server${lost === 0 ? "" : ", and so has what waited"}.`,
       );
     }
     this.#entitle();
+  }
+
+  kept(tunnels: readonly KeptTunnel[]): void {
+    const now = this.#options.clock.now();
+    const isIn = (all: readonly KeptTunnel[], { tunnelId }: KeptTunnel): boolean =>
+      all.some((one) => one.tunnelId === tunnelId);
+    const before = this.#kept;
+    this.#kept = tunnels;
+    for (const one of tunnels) if (!isIn(before, one)) this.#print(keptLines(one, now, this.#style));
+    for (const one of before)
+      if (!isIn(tunnels, one) && now >= one.keptUntil)
+        this.#say(`[${one.tunnelId}] is over: nobody has gone on with it in time.`);
   }
 
   isOther(server: Server, version: string): void {
@@ -201,7 +222,7 @@ export class PersonFace implements Face {
     for (const tunnel of tunnels) {
       if (tunnel.ended !== undefined) continue;
       this.#states.set(tunnel.tunnelId, modesOf(tunnel));
-      this.#print(tunnelLines(tunnel, this.#style));
+      this.#print(tunnelLines(tunnel, this.#style, this.#options.clock.now()));
       this.#signOffChanged(tunnel);
     }
     for (const exposure of exposures) this.#print(exposureLines(exposure, event.server.folder, this.#style));
@@ -267,12 +288,23 @@ export class PersonFace implements Face {
       return void this.#states.set(tunnelId, "ended");
     }
     this.#signOffChanged(tunnel);
+    this.#hostChanged(tunnel);
     const before = this.#states.get(tunnelId);
     const now = modesOf(tunnel);
     this.#states.set(tunnelId, now);
-    if (before === undefined) this.#print(tunnelLines(tunnel, this.#style));
+    if (before === undefined) this.#print(tunnelLines(tunnel, this.#style, this.#options.clock.now()));
     else if (before !== now)
       this.#say(`[${tunnelId}] ${now === "" ? "everything flows" : now.replaceAll("\n", "; ")}`);
+  }
+
+  /** Tells once that the host has gone away, and that it is back. */
+  #hostChanged({ tunnelId, hostKeptUntil, status }: TunnelView): void {
+    if (hostKeptUntil !== undefined && !this.#hostAway.has(tunnelId)) {
+      this.#hostAway.add(tunnelId);
+      const left = hostKeptUntil - this.#options.clock.now();
+      this.#say(`[${tunnelId}] ${hostAwayText(left)}: its program has ended. What is said waits for it.`);
+    }
+    if (status === "open" && this.#hostAway.delete(tunnelId)) this.#say(`[${tunnelId}] the host is back`);
   }
 
   /** Alarms: things that must not be, once each. */
@@ -370,8 +402,10 @@ export class PersonFace implements Face {
 
   #tunnels(): void {
     const { open } = this.#board;
-    if (open.length === 0) return this.#say("No tunnel is open.");
-    for (const { tunnel } of open) this.#print(tunnelLines(tunnel, this.#style));
+    if (open.length + this.#kept.length === 0) return this.#say("No tunnel is open.");
+    const now = this.#options.clock.now();
+    for (const { tunnel } of open) this.#print(tunnelLines(tunnel, this.#style, now));
+    for (const one of this.#kept) this.#print(keptLines(one, now, this.#style));
   }
 
   #exposures(): void {

@@ -2,6 +2,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { TerminalInput } from "../chat/terminal/keyboard.ts";
 import type { TerminalOutput } from "../chat/terminal/screen.ts";
 import type { Environment } from "../io/environment.ts";
+import type { KeptLook } from "../../session/resumable.ts";
 import type { Output } from "../io/output.ts";
 
 export interface WatchOptions {
@@ -10,6 +11,7 @@ export interface WatchOptions {
   readonly clock: Clock;
   readonly env: Environment;
   readonly version: string;
+  readonly kept?: KeptLook;
   readonly output: Output;
   /** Streams every event as a line of JSON, and takes no decisions. */
   readonly isJson: boolean;

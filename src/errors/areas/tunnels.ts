@@ -17,7 +17,8 @@ export const TUNNELS = {
   "tunnel-unknown": {
     message: "there is no tunnel with this id here",
     next: "Call tunnel_status: it lists the tunnels that are open, and in `resumable` those that tunnel_join goes on with.",
-    nextForPerson: "Check the id, or leave --tunnel out.",
+    nextForPerson:
+      "Check the id, or leave it out. `tunnel-mcp kept` lists the tunnels whose program has ended, with their folders.",
     retryable: false,
   },
   "tunnel-closed": {
@@ -30,6 +31,19 @@ export const TUNNELS = {
     message: "no more tunnels can be open at once",
     next: "Close one with tunnel_close first.",
     nextForPerson: "Close one first.",
+    retryable: false,
+  },
+  "nothing-kept": {
+    message: "there is no tunnel of this folder to go on with",
+    next: "Open a tunnel with tunnel_open, or join one with tunnel_join.",
+    nextForPerson:
+      "`tunnel-mcp kept` lists those of other folders: run `tunnel-mcp resume` there. A tunnel that was closed, or whose time is over, is not kept.",
+    retryable: false,
+  },
+  "stays-ambiguous": {
+    message: "there are several tunnels of this folder to go on with, and none of them was chosen",
+    next: "Call tunnel_join with `resume` set to one of those listed.",
+    nextForPerson: "Run `tunnel-mcp resume` with the id of one of those listed.",
     retryable: false,
   },
   "stay-not-kept": {

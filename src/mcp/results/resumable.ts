@@ -10,6 +10,8 @@ const MAX_CHARS = 3_000;
 /** The stays of this project folder that tunnel_join can take up; no field where there are none. */
 export async function resumableFields(sessions: Pick<Sessions, "resumable">): Promise<Payload> {
   const found = await sessions.resumable();
-  const shown = within<ResumableStay>(found, MAX_CHARS);
+  // All are of the folder in which this agent works.
+  const views = found.map(({ folder: _folder, ...view }) => view);
+  const shown = within<Omit<ResumableStay, "folder">>(views, MAX_CHARS);
   return labelled(listed("resumable", shown, found.length));
 }

@@ -149,7 +149,7 @@ export function Log({ tunnel }: { readonly tunnel: Tunnel }) {
       ) : view.over === undefined ? (
         <Composer tunnel={tunnel} />
       ) : (
-        <p class="over">{`This tunnel is over: ${view.over}.`}</p>
+        <p class="over">{view.over}</p>
       )}
     </main>
   );

@@ -41,7 +41,7 @@ export function Top({ tunnel, shown }: TopProps) {
           >
             {all.map((one) => (
               <option key={one.key} value={one.key}>
-                {`${labelOf(one)}${one.view.over === undefined ? "" : " (over)"}`}
+                {labelOf(one) + one.view.mark}
               </option>
             ))}
           </select>

@@ -4,9 +4,11 @@ import type { Clock } from "../../runtime/clock.ts";
 import { every } from "../../runtime/wait.ts";
 import type { NewCommand } from "../../watch/client.ts";
 import type { Source } from "../../watch/here.ts";
+import type { KeptLook, KeptTunnel } from "../../session/resumable.ts";
 import { Servers, type Hearing, type Server } from "../../watch/servers.ts";
 import { PULSE_MS, type NewLine, type PageAnswer, type PageLine } from "../lines.ts";
 import { otherVersion } from "../shown/alarms.ts";
+import { keptShown } from "../shown/kept.ts";
 import { shownAnswer, Shown } from "../shown/shown.ts";
 import { Memory } from "./memory.ts";
 
@@ -16,6 +18,8 @@ export interface TabOptions {
   readonly platform: string;
   readonly clock: Clock;
   readonly version: string;
+  /** Looks for tunnels whose program has ended; none are shown where left out. */
+  readonly kept?: KeptLook;
   /** Somebody who only reads along sees what this tells, and does nothing; the servers of this user where left out. */
   readonly observed?: (hearing: Hearing) => Source;
 }
@@ -34,6 +38,7 @@ export class Tab {
   #servers: Source | undefined;
   readonly #named = new Map<string, Server>();
   readonly #shown = new Map<string, Shown>();
+  #kept: ReadonlySet<string> = new Set();
   #stream: ServerResponse | undefined;
   #stopPulse = (): void => undefined;
   #stopWaiting = (): void => undefined;
@@ -120,6 +125,7 @@ export class Tab {
     this.#servers = undefined;
     this.#named.clear();
     this.#shown.clear();
+    this.#kept = new Set();
     this.#memory.clear();
   }
 
@@ -142,6 +148,9 @@ export class Tab {
         this.#shown.delete(server.name);
         this.tell({ t: "gone", server: server.name });
       },
+      kept: (tunnels) => {
+        if (this.#servers === servers) this.#tellKept(tunnels);
+      },
       isOther: (_server, version) => {
         if (this.#servers === servers) this.tell({ t: "alarm", ...otherVersion(version) });
       },
@@ -150,6 +159,17 @@ export class Tab {
     this.#servers = servers;
     const late = new Promise<void>((resolve) => void this.#options.clock.after(READY_MS, resolve));
     this.#ready = Promise.race([servers.start().then(() => servers.ready()), late]);
+  }
+
+  /** Each stands in the place of a server of its own, which has gone when the tunnel goes on or is over. */
+  #tellKept(tunnels: readonly KeptTunnel[]): void {
+    const now = new Map(tunnels.map((one) => [`kept ${one.tunnelId}`, one]));
+    for (const server of this.#kept) if (!now.has(server)) this.tell({ t: "gone", server });
+    for (const [server, one] of now)
+      if (!this.#kept.has(server))
+        for (const event of keptShown(one, this.#options.clock.now()))
+          this.tell({ t: "told", server, event });
+    this.#kept = new Set(now.keys());
   }
 
   #pulse(): void {

@@ -35,6 +35,12 @@ export function size(bytes: number): string {
   return `${step === 0 ? bytes : (bytes / 2 ** (step * 10)).toFixed(1)} ${UNITS[step] ?? ""}`;
 }
 
+/** By the clock of this machine, as `09:05`. @param ts ms since the epoch */
+export function clockTime(ts: number): string {
+  const date = new Date(ts);
+  return [date.getHours(), date.getMinutes()].map((part) => String(part).padStart(2, "0")).join(":");
+}
+
 export const plural = (count: number, one: string, several = `${one}s`): string =>
   `${count} ${count === 1 ? one : several}`;
 

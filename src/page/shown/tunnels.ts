@@ -3,7 +3,7 @@ import type { OversightView } from "../../view/oversight.ts";
 import type { TunnelView } from "../../watch/protocol.ts";
 import type { Gauge, MemberShown, Part, TunnelShown } from "../model.ts";
 import { signOffShown } from "./sign-off.ts";
-import { goal, name, oneLine, plural, size } from "./labels.ts";
+import { clockTime, goal, name, oneLine, plural, size } from "./labels.ts";
 
 /** A tunnel and who is in it, in words. @param now ms since the epoch */
 export function tunnelShown(view: TunnelView, now: number): TunnelShown {
@@ -15,7 +15,8 @@ export function tunnelShown(view: TunnelView, now: number): TunnelShown {
     goal: goal(view.goal),
     state: stateOf(view),
     isHost: role === "host",
-    over: ended === undefined ? undefined : oneLine(ended.because),
+    mark: ended === undefined ? "" : " (over)",
+    over: ended === undefined ? undefined : `This tunnel is over: ${oneLine(ended.because)}.`,
     self: name(self ?? "you"),
     members: members.map((member) => memberShown(member, view, { now, lastSeq })),
     readTo: others.length === 0 ? 0 : Math.min(...others.map(({ readSeq }) => readSeq)),
@@ -110,8 +111,19 @@ function invitesOf({ invites, tunnelId }: TunnelView, now: number): Part {
 }
 
 /** How a tunnel stands, in a word and a sentence. */
-function stateOf({ status, ended, oversight, members }: TunnelView): TunnelShown["state"] {
+function stateOf({
+  status,
+  ended,
+  oversight,
+  members,
+  hostKeptUntil,
+}: TunnelView): TunnelShown["state"] {
   if (ended !== undefined) return { word: "Over", tone: "away", why: oneLine(ended.because) };
+  if (hostKeptUntil !== undefined) {
+    const until = clockTime(hostKeptUntil);
+    const why = `The host's program has ended. It keeps the tunnel until ${until}, and what is said waits for it.`;
+    return { word: `Host away, kept until ${until}`, tone: "away", why };
+  }
   const held = heldState(oversight);
   if (held !== undefined) return { ...held, tone: "held" };
   switch (status) {

@@ -83,6 +83,20 @@ export async function keptMs({ folder }: StayPlace, otherwise: number): Promise<
   return /^[1-9]\d{0,7}$/.test(text) ? Number(text) : otherwise;
 }
 
+/** For how long a stay is kept yet, in ms, whether a process has it or not; undefined where there is none, or its time is over. */
+export async function keptForMs(
+  folders: readonly string[],
+  platform: string,
+  { tunnelId, now }: { readonly tunnelId: string; readonly now: number },
+): Promise<number | undefined> {
+  const place = (await placesIn(folders, platform)).find((one) => one.tunnelId === tunnelId);
+  const at = place && (await lastThere(place));
+  if (place === undefined || at === undefined) return undefined;
+  const keepMs = await keptMs(place, 0);
+  const left = Math.min(keepMs, at + keepMs - now);
+  return left > 0 ? left : undefined;
+}
+
 /** Whether there is any stay, without a look into it. */
 export async function hasStays(folders: readonly string[]): Promise<boolean> {
   const found = await Promise.all(folders.map((base) => namesIn(path.join(base, STAYS))));

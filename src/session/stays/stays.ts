@@ -76,6 +76,14 @@ export interface Resumable {
   readonly keptForMs: number;
 }
 
+/** A stay that no process has. */
+export interface LeftStay extends StayPlace {
+  /** For so long from now on. */
+  readonly keptForMs: number;
+  /** Undefined where it cannot be read. */
+  readonly read: () => KeptChanges | undefined;
+}
+
 /** What was kept of a stay: by its machine in the protocol, and by its session. */
 export interface KeptChanges {
   readonly machine: readonly Bytes[];
@@ -152,14 +160,51 @@ export class Stays {
 
   /** The stays that can be taken up now. One that cannot be read is none. */
   async resumable(): Promise<Resumable[]> {
-    const found: Resumable[] = [];
+    return (await this.left()).flatMap(({ tunnelId, keptForMs, read }) => {
+      const changes = read();
+      return changes === undefined ? [] : { tunnelId, changes, keptForMs };
+    });
+  }
+
+  /**
+   * The stays that no process has, and whose time is not over, without a look into them.
+   * @param except ids of those that a process is known to have: to find out costs a process on some systems
+   */
+  async left(except?: ReadonlySet<string>): Promise<LeftStay[]> {
+    const found: LeftStay[] = [];
     for (const place of await this.#places()) {
+      if (except?.has(place.tunnelId) === true) continue;
       const keptForMs = await this.#keptForMs(place);
       if (keptForMs <= 0 || (await isLocked(await this.#lockOptions(place)))) continue;
-      const changes = this.#peek(place);
-      if (changes !== undefined) found.push({ tunnelId: place.tunnelId, changes, keptForMs });
+      found.push({ ...place, keptForMs, read: () => this.#peek(place) });
     }
     return found;
+  }
+
+  /**
+   * Leaves nothing of the stays that no process has, whether their time is over or not.
+   * @param only the one with this id, or all
+   * @param before called for each, to end what holds it
+   * @returns how many were removed, and how many a process has
+   */
+  async forget(
+    only: string | undefined,
+    before: (place: StayPlace) => Promise<void>,
+  ): Promise<{ forgotten: number; inUse: number }> {
+    let [forgotten, inUse] = [0, 0];
+    for (const place of await this.#places()) {
+      if (only !== undefined && place.tunnelId !== only) continue;
+      try {
+        await takeLock(await this.#lockOptions(place));
+        await before(place);
+        await removePlace(place);
+        forgotten += 1;
+      } catch (error) {
+        if (!(error instanceof TunnelError) || error.code !== "stay-in-use") throw error;
+        inUse += 1;
+      }
+    }
+    return { forgotten, inUse };
   }
 
   /** Leaves nothing of the stays whose time is over. */

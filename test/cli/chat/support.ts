@@ -74,7 +74,7 @@ export function startSide(
   const { clock, plain = false } = options;
   const terminal = new FakeTerminal(options.columns ?? 240);
   const sessions = options.sessions ?? sessionsOn(clock);
-  const hooks: (() => Promise<void>)[] = [];
+  const hooks: ((code: number) => Promise<void>)[] = [];
   const exits: number[] = [];
   const isPerson = !request.json && !plain;
   const input = isPerson ? terminal.input : new PassThrough();
@@ -82,6 +82,8 @@ export function startSide(
   let stderr = "";
   const chatOptions: ChatOptions = {
     request,
+    keptForSec: 600,
+    kept: () => Promise.resolve([]),
     sessions: () => Promise.resolve(sessions),
     services: servicesOn(sessions, clock),
     clock,
@@ -129,7 +131,7 @@ export function startSide(
     },
     events,
     async shutDown() {
-      for (const hook of hooks) await hook();
+      for (const hook of hooks) await hook(0);
       input.end();
     },
   };

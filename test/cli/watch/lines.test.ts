@@ -128,7 +128,7 @@ describe("an ask (H14, P11)", () => {
       const rows = shown(askOf(1, "", { subject }), false, columns).slice(0, -2);
       for (const row of rows) expect(row).toMatch(/^(?:\? 1| {2}│ )/);
       const goal = "approve the change ".repeat(20);
-      const tunnel = tunnelLines(tunnelOf("aaaa", { goal, self: name }), { ...style, columns }).split("\n");
+      const tunnel = tunnelLines(tunnelOf("aaaa", { goal, self: name }), { ...style, columns }, 0).split("\n");
       for (const row of tunnel) expect(row).toMatch(/^(?:aaaa| {2}│ | {4}you)/);
     }
   });
@@ -189,7 +189,7 @@ it("a tunnel says how it stands", () => {
     stopped: { reason: "budget", budget: "messages" },
     budgets: { messages: budgets, bytes: budgets, files: budgets, minutes: budgets },
   } as const;
-  const text = tunnelLines(tunnelOf("aaaa", { oversight }), style);
+  const text = tunnelLines(tunnelOf("aaaa", { oversight }), style, 0);
   for (const words of [
     "paused: nothing leaves",
     "the budget of messages is used up; type go-on",

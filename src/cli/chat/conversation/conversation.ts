@@ -18,7 +18,8 @@ import { heldView } from "../../../view/held.ts";
 import { entryView, type EntryView } from "../../../view/entries.ts";
 import { filesView, type FilesView } from "../../../view/files.ts";
 import { memberView } from "../../../view/members.ts";
-import { statusOf, statusView, type StatusView } from "../../../view/status.ts";
+import { seconds } from "../../../view/time.ts";
+import { hostKeptUntil, statusOf, statusView, type StatusView } from "../../../view/status.ts";
 import type { ChatEvent, Ref, Show } from "./events.ts";
 import { shortId } from "./file-ids.ts";
 import { ChatServices } from "./services.ts";
@@ -57,6 +58,8 @@ interface ConversationOptions {
 
 /** The longest wait for a change. After it the conversation looks again. */
 const LOOK_AGAIN_MS = 60 * 60_000;
+/** The same while this side is cut off. */
+const CUT_OFF_MS = 2_000;
 
 /** One tunnel for a reader who sees everything at once: an entry that is shown counts as read. */
 export class Conversation {
@@ -182,7 +185,7 @@ export class Conversation {
       const { entries, gap } = inbox.take(call, SESSION.listenMaxCount);
       if (gap !== undefined && entries.length > 0) this.#show({ type: "gap", ...gap });
       for (const { entry } of entries) if (!isOwn(entry)) this.#showEntry(entry);
-      inbox.settle();
+      this.tunnel.settle();
       if (entries.some(({ entry }) => isActivity(entry))) this.tunnel.touch();
       if (entries.length > 0) continue;
       if (this.tunnel.end !== undefined) return;
@@ -217,16 +220,28 @@ export class Conversation {
 
   async #watch(): Promise<void> {
     let before = this.tunnel.presence();
+    let wasHostAway = false;
     while (this.tunnel.end === undefined) {
       const now = this.tunnel.presence();
-      if (differ(before, now)) {
-        const status = statusOf(this.tunnel);
-        this.#show({ type: "presence", status, before: before.map(memberView), now: now.map(memberView) });
+      const status = statusOf(this.tunnel);
+      const keptUntil = hostKeptUntil(this.tunnel);
+      const isHostAway = keptUntil !== undefined;
+      if (differ(before, now) || (isHostAway && !wasHostAway)) {
+        this.#show({
+          type: "presence",
+          status,
+          before: before.map(memberView),
+          now: now.map(memberView),
+          hostAwayKeptForSec: keptUntil && Math.max(0, seconds(keptUntil - this.#clock.now())),
+        });
       }
       before = now;
+      wasHostAway = isHostAway;
       this.#readIsConfirmed(now);
       this.#tellRead();
-      await wait(this.#clock, LOOK_AGAIN_MS, { until: this.tunnel.onPresence });
+      // That the host's program has ended shows only when it is dialled again.
+      const lookAgainMs = status === "reconnecting" ? CUT_OFF_MS : LOOK_AGAIN_MS;
+      await wait(this.#clock, lookAgainMs, { until: this.tunnel.onPresence });
     }
   }
 

@@ -27,9 +27,15 @@ export type ChatEvent =
       readonly removed: number;
     }
   | { readonly type: "joined"; readonly status: GuestStatusView }
+  /** `last`: the last messages that this side has said or read before. */
+  | { readonly type: "resumed"; readonly status: StatusView; readonly last: readonly EntryView[] }
+  /** This process ends, and another one can go on with the tunnel for so long. */
+  | { readonly type: "kept"; readonly tunnelId: string; readonly keptForSec: number }
   | {
       readonly type: "entry";
       readonly entry: EntryView;
+      /** This side has said it, in an earlier process. */
+      readonly isOwn?: boolean | undefined;
       /** With a member who has just joined. */
       readonly safetyCode?: string | undefined;
       /** For an offered file: as much of its id as a person must type. */
@@ -46,6 +52,8 @@ export type ChatEvent =
       readonly status: TunnelStatus;
       readonly before: readonly MemberView[];
       readonly now: readonly MemberView[];
+      /** Set where the host's program seems to have ended: for so long it may come back. */
+      readonly hostAwayKeptForSec: number | undefined;
     }
   /** A member has read this side's own messages up to `seq`. */
   | { readonly type: "read"; readonly name: string; readonly seq: number }

@@ -31,10 +31,22 @@ function fieldsOf(event: Exclude<ChatEvent, { type: "transfers" }>): Fields {
       };
     case "joined":
       return { event: "joined", ...tunnelFields(event.status), safetyCode: event.status.safetyCode };
+    case "resumed":
+      return {
+        event: "resumed",
+        ...tunnelFields(event.status),
+        ...statusFields(event.status),
+        unread: event.status.unread,
+        last: event.last.map(entryFields),
+      };
+    case "kept":
+      return { event: "kept", tunnelId: event.tunnelId, keptForSec: event.keptForSec };
     case "entry":
       return entryFields(event.entry);
-    case "presence":
-      return { event: "presence", status: event.status, members: event.now };
+    case "presence": {
+      const { status, now: members, hostAwayKeptForSec } = event;
+      return { event: "presence", status, members, hostAwayKeptForSec };
+    }
     case "invites":
       return { event: "invites", ref: event.ref, invites: event.invites };
     case "status":

@@ -63,9 +63,16 @@ function guestLines(view: ConnectionView, queued: number): string[] {
   const heard = `host heard ${inWords(view.lastHeardSec)} ago`;
   if (view.connection === "connected") return [`Connection: up, ${heard}`];
   const until = `tried for another ${inWords(view.givesUpInSec)}`;
+  const away =
+    view.hostAwayKeptForSec === undefined
+      ? []
+      : [
+          `The host is away: its program has ended. It keeps the tunnel for another ${inWords(view.hostAwayKeptForSec)}`,
+        ];
   const next = view.connection === "waiting" ? `next attempt in ${inWords(view.retryInSec)}, ` : "";
   return [
     `Connection: down, attempt ${view.attempts}, ${next}${until}, ${heard}`,
+    ...away,
     `Waiting to be sent: ${queued}`,
   ];
 }

@@ -2,12 +2,20 @@ import type { HeldView } from "../../../view/held.ts";
 import { must } from "../../../errors/must.ts";
 import { stepsWhileOpen } from "../../../errors/tunnel-error.ts";
 import type { Clock } from "../../../runtime/clock.ts";
-import type { NoticeEventView, NoticeView, SpokenView, SystemView } from "../../../view/entries.ts";
+import type {
+  EntryView,
+  NoticeEventView,
+  NoticeView,
+  SpokenView,
+  SystemView,
+} from "../../../view/entries.ts";
 import type { ErrorView } from "../../../view/errors.ts";
 import type { WayBackView } from "../../../view/invites.ts";
 import type { MemberView } from "../../../view/members.ts";
 import { removedText } from "../../../view/removed.ts";
 import type { StatusView } from "../../../view/status.ts";
+import { resumeCommand } from "../../../view/kept.ts";
+import { durationText } from "../../expose/duration.ts";
 import type { Paint } from "../../io/output.ts";
 import { wrapWords } from "../../io/wrap.ts";
 import type { ChatEvent } from "../conversation/events.ts";
@@ -64,10 +72,16 @@ export class PeopleView {
       case "opened":
       case "joined":
         return this.#begun(event);
+      case "resumed":
+        return this.#resumed(event);
+      case "kept":
+        return this.#note(
+          `This tunnel is kept for ${durationText(event.keptForSec)}. To go on with it, in this folder:\n  ${resumeCommand(event)}`,
+        );
       case "entry":
         return this.#entry(event);
       case "presence":
-        return this.#presence(event.before, event.now);
+        return this.#presence(event);
       case "invites":
         return event.invites.map(({ invite }) => this.#invite(invite)).join("\n\n");
       case "status":
@@ -92,6 +106,24 @@ export class PeopleView {
     const invites = event.type === "opened" ? event.invites : [];
     const intro = this.#wrap(this.#intro(event.status));
     return [...invites.map(({ invite }) => this.#invite(invite)), intro].join("\n\n");
+  }
+
+  #resumed({ status, last }: Extract<ChatEvent, { type: "resumed" }>): string {
+    const { paint } = this.#options;
+    const others = status.members.filter(({ isSelf }) => !isSelf);
+    const isCutOff = status.role === "member" && status.status === "reconnecting";
+    const intro = [
+      paint.bold(`You are back in the tunnel as ${safeName(status.self.name ?? "")}.`),
+      `Goal: ${safeGoal(status.goal)}`,
+      `With ${others.map(({ name }) => safeName(name)).join(", ") || "nobody yet"}`,
+      ...safetyLines(status.safetyCodes),
+      ...(isCutOff ? [paint.yellow("The host does not answer yet: what you say waits for it.")] : []),
+      paint.dim(last.length === 0 ? "/help lists the commands." : "What you had seen last:"),
+    ].join("\n");
+    const said = last.flatMap(
+      (entry) => this.#entry({ type: "entry", entry, isOwn: isBy(entry, status) }) ?? [],
+    );
+    return [this.#wrap(intro), ...said].join("\n");
   }
 
   #delivery(event: DeliveryEvent | ServiceEvent): string | undefined {
@@ -181,10 +213,11 @@ export class PeopleView {
     shortId,
     fileNumber,
     service,
+    isOwn,
   }: Extract<ChatEvent, { type: "entry" }>): string | undefined {
     switch (entry.kind) {
       case "chat":
-        return this.#said(entry, entry.text);
+        return this.#said(entry, entry.text, isOwn);
       case "file":
         return this.#said(entry, offerText(entry, shortId ?? entry.file.fileId, fileNumber));
       case "service":
@@ -207,11 +240,11 @@ export class PeopleView {
     }
   }
 
-  #said(entry: SpokenView, text: string): string {
+  #said(entry: SpokenView, text: string, isOwn = false): string {
     const { ts, from, to, author, intent, beforeYou } = entry;
     const { paint, columns } = this.#options;
     const marks = [
-      ...(author === "human" ? ["human, says their program"] : []),
+      ...(isOwn ? ["you"] : author === "human" ? ["human, says their program"] : []),
       ...(beforeYou === true ? ["before you came"] : []),
       ...(intent === undefined ? [] : [intent]),
       ...(to === undefined ? [] : [`for ${to.map(safeName).join(", ")} alone`]),
@@ -327,7 +360,15 @@ export class PeopleView {
   }
 
   /** Tells of connections alone: the room itself tells who has come or gone for good. */
-  #presence(before: readonly MemberView[], now: readonly MemberView[]): string | undefined {
+  #presence({
+    before,
+    now,
+    hostAwayKeptForSec: keptForSec,
+  }: Extract<ChatEvent, { type: "presence" }>): string | undefined {
+    if (keptForSec !== undefined)
+      return this.#note(
+        `The host is away: its program has ended. It keeps the tunnel for another ${durationText(keptForSec)}, and what you say waits for it`,
+      );
     const lines = now.flatMap((member) => {
       const known = before.find(({ id }) => id === member.id);
       if (known === undefined || known.connected === member.connected) return [];
@@ -365,6 +406,11 @@ export class PeopleView {
   }
 }
 
+/** Whether this side has said it. */
+function isBy(entry: EntryView, { self }: Pick<StatusView, "self">): boolean {
+  return "from" in entry && entry.from === self.id;
+}
+
 function heldText({ askId, reason }: HeldView): string {
   const how = askId === undefined ? "" : ` Type /approve ${askId} or /refuse ${askId}.`;
   return `Not sent yet: ${reason}.${how}`;
@@ -393,6 +439,7 @@ function isToBeCopied(event: ChatEvent): boolean {
     event.type === "opened" ||
     event.type === "connected" ||
     event.type === "joined" ||
+    event.type === "resumed" ||
     event.type === "invites"
   );
 }
