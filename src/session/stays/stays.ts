@@ -20,6 +20,8 @@ import {
   sweepStays,
   type StayPlace,
 } from "./places.ts";
+import { contentOf, forgetContent, keepContent } from "./contents.ts";
+import { forgetPart, notePart, removeLeftParts, removeParts } from "./parts.ts";
 import { StayLog } from "./stay-log.ts";
 
 export interface StaysOptions {
@@ -112,7 +114,7 @@ export class Stays {
 
   /** Leaves nothing of the stays whose time is over. */
   async sweep(): Promise<void> {
-    const { folders, platform, clock, keepMs } = this.#options;
+    const { folders, platform, clock, keepMs, disk } = this.#options;
     await sweepStays({
       folders,
       platform,
@@ -120,6 +122,7 @@ export class Stays {
       keepMs,
       isHeld: async (place) => isLocked(await this.#lockOptions(place)),
     });
+    await removeLeftParts(disk, folders, platform);
   }
 
   async #kept(place: StayPlace, log: StayLog, lock: Lock): Promise<KeptStay> {
@@ -188,13 +191,20 @@ export class KeptStay implements Keeper {
   readonly #place: StayPlace;
   readonly #log: StayLog;
   readonly #lock: Lock;
+  readonly #disk: Disk;
   readonly #stopBeating: () => void;
   #isOver = false;
 
   readonly #keepMs: number;
 
-  constructor(place: StayPlace, log: StayLog, lock: Lock, options: { clock: Clock; keepMs: number }) {
-    const { clock, keepMs } = options;
+  constructor(
+    place: StayPlace,
+    log: StayLog,
+    lock: Lock,
+    options: { clock: Clock; keepMs: number; disk: Disk },
+  ) {
+    const { clock, keepMs, disk } = options;
+    this.#disk = disk;
     this.#keepMs = keepMs;
     this.#place = place;
     this.#log = log;
@@ -231,6 +241,32 @@ export class KeptStay implements Keeper {
     this.#log.flush();
   }
 
+  /**
+   * Keeps the bytes of something beside the journal.
+   * @param name of hex digits @returns whether they are there
+   */
+  keepContent(name: string, bytes: Bytes): boolean {
+    return this.isKept && keepContent(this.#disk, this.#place, { name, bytes });
+  }
+
+  /** Undefined where they are not there, or are more than `maxBytes`. */
+  content(name: string, maxBytes: number): Bytes | undefined {
+    return contentOf(this.#disk, this.#place, { name, maxBytes });
+  }
+
+  forgetContent(name: string): void {
+    forgetContent(this.#disk, this.#place, name);
+  }
+
+  /** An unfinished file or folder, by its path, is about to lie somewhere else than here. */
+  partBegins(part: string): void {
+    notePart(this.#disk, this.#place, part);
+  }
+
+  partOver(part: string): void {
+    forgetPart(this.#disk, this.#place, part);
+  }
+
   /** The process ends, and a later one may come back. */
   leave(): void {
     if (this.#isOver) return;
@@ -247,6 +283,7 @@ export class KeptStay implements Keeper {
     this.#stopBeating();
     this.#log.remove();
     await removePlace(this.#place);
+    await removeParts(this.#disk, this.#place);
   }
 }
 

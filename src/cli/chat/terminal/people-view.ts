@@ -418,4 +418,5 @@ const SERVICE_OVER = {
   expired: "its time is over",
   "owner-left": "its owner has left",
   denied: "its owner's human does not let you connect",
+  restarted: "the server that had it has ended",
 } as const;
