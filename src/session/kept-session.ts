@@ -229,16 +229,31 @@ export interface KeptSession {
   readonly lastReceiving: number;
 }
 
+/** The place in which a session is kept. */
+type Place = Pick<
+  KeptStay,
+  | "isKept"
+  | "keepBeside"
+  | "write"
+  | "keepContent"
+  | "content"
+  | "forgetContent"
+  | "partBegins"
+  | "partOver"
+  | "leave"
+  | "remove"
+>;
+
 /** Keeps the changes of one session; nothing where its tunnel is not kept. */
 export class SessionKeeping {
-  readonly #stay: KeptStay | undefined;
+  readonly #stay: Place | undefined;
   #read: number;
   #returned: number;
   #held: number;
   #receiving: number;
   #alarms: number;
 
-  constructor(stay: KeptStay | undefined, kept?: KeptSession) {
+  constructor(stay: Place | undefined, kept?: KeptSession) {
     this.#stay = stay;
     this.#read = kept?.read ?? 0;
     this.#returned = kept?.returned ?? 0;
