@@ -233,8 +233,12 @@ export class LocalFiles {
    */
   again(origin: KeptOrigin, { size, hash }: FileOffer): FileSource {
     const sha256 = Buffer.from(hash).toString("hex");
+    // Bytes that lie beside a journal count as those in memory do: another process brings no other limit.
+    const counted = origin.kind === "made" ? size : 0;
+    this.#madeBytes += counted;
+    const isCounted = counted > 0;
     let finding: Promise<FileSource> | undefined;
-    const source = (): Promise<FileSource> => (finding ??= this.asOffered(origin, { hash }));
+    const source = (): Promise<FileSource> => (finding ??= this.asOffered(origin, { hash }, isCounted));
     return {
       examined: {
         path: origin.kind === "made" ? this.cwd : (origin.paths[0] ?? ""),
@@ -245,7 +249,10 @@ export class LocalFiles {
       size,
       sha256,
       read: async (offset, length) => (await source()).read(offset, length),
-      close: async () => (await finding?.catch(() => undefined))?.close(),
+      close: async () => {
+        this.#madeBytes -= counted;
+        await (await finding?.catch(() => undefined))?.close();
+      },
     };
   }
 
@@ -253,14 +260,18 @@ export class LocalFiles {
    * The same, read now: with the guards for paths and the search for secrets as for a new offer.
    * @throws {TunnelError} share-changed, share-gone, and as {@link share}, {@link tree} and {@link text}
    */
-  async asOffered(origin: KeptOrigin, { hash }: Pick<FileOffer, "hash">): Promise<FileSource> {
-    const source = await this.#from(origin);
+  async asOffered(
+    origin: KeptOrigin,
+    { hash }: Pick<FileOffer, "hash">,
+    isCounted = false,
+  ): Promise<FileSource> {
+    const source = await this.#from(origin, isCounted);
     if (source.sha256 === Buffer.from(hash).toString("hex")) return source;
     await source.close();
     throw new TunnelError("share-changed");
   }
 
-  async #from(origin: KeptOrigin): Promise<FileSource> {
+  async #from(origin: KeptOrigin, isCounted: boolean): Promise<FileSource> {
     const options = { signal: new AbortController().signal, onProgress: () => undefined };
     switch (origin.kind) {
       case "file":
@@ -270,7 +281,7 @@ export class LocalFiles {
       case "made": {
         const bytes = origin.bytes();
         if (bytes === undefined) throw new TunnelError("share-gone");
-        return await this.#made(origin.where, bytes, origin);
+        return await this.#made(origin.where, bytes, { ...origin, isCounted });
       }
     }
   }
@@ -283,14 +294,19 @@ export class LocalFiles {
   async #made(
     where: Outbound,
     bytes: Uint8Array,
-    { gates, reasons }: Pick<Examined, "gates" | "reasons"> = { gates: [], reasons: [] },
+    {
+      gates,
+      reasons,
+      isCounted = false,
+    }: Pick<Examined, "gates" | "reasons"> & { readonly isCounted?: boolean } = { gates: [], reasons: [] },
   ): Promise<FileSource> {
     const { cwd, scanner } = this.#options;
-    if (this.#madeBytes + bytes.length > MAX_MADE_BYTES) throw new TunnelError("share-limit");
+    const counted = isCounted ? 0 : bytes.length;
+    if (counted > 0 && this.#madeBytes + counted > MAX_MADE_BYTES) throw new TunnelError("share-limit");
     const scan = scanner.openContent(where, bytes.length);
     await scan.write(bytes);
     const verdict = await scan.end();
-    this.#madeBytes += bytes.length;
+    this.#madeBytes += counted;
     return {
       examined: { path: cwd, gates, reasons, verdict },
       size: bytes.length,
@@ -298,7 +314,7 @@ export class LocalFiles {
       origin: { kind: "made", where, bytes },
       read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
       close: () => {
-        this.#madeBytes -= bytes.length;
+        this.#madeBytes -= counted;
         return Promise.resolve();
       },
     };
