@@ -1,4 +1,3 @@
-import { relieve } from "../children/holding/relieve.ts";
 import { sweepHere } from "../children/holding/sweep-here.ts";
 import { startCaretaker } from "../children/holding/caretaker.ts";
 import { relieve } from "../children/holding/relieve.ts";

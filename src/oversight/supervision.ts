@@ -3,8 +3,8 @@ import type { Oversight } from "../protocol/room/oversight.ts";
 import { utf8Length } from "../protocol/base/utf8.ts";
 import type { Decider, Outcome } from "./asks/ask.ts";
 import type { AskEvent } from "./asks/asks.ts";
-import { askedRecord, AuditTrail, decidedRecord, type Mode } from "./audit/audit.ts";
-import { Bounds, type HoldReason, type Said } from "./bounds/bounds.ts";
+import { askedRecord, AuditTrail, decidedRecord, type AuditRecord, type Mode } from "./audit/audit.ts";
+import { Bounds, type HoldReason, type KeptBounds, type Said } from "./bounds/bounds.ts";
 import type { Budget, Gauges } from "./bounds/budgets.ts";
 import { CHOSEN_GATES, type ChosenGate, type Gate } from "./gates/gates.ts";
 import { Inbound, type Incoming } from "./lanes/inbound.ts";
@@ -30,6 +30,28 @@ export interface SupervisionPorts<Sent> {
   readonly revoke: (inviteId: string) => void;
   /** The others are to know. */
   readonly tell: (oversight: Oversight) => void;
+  /** For a later process of this side. */
+  readonly keep?: SupervisionKeeper | undefined;
+}
+
+/** Where the oversight leaves what a later process of this side has to know. */
+export interface SupervisionKeeper {
+  audit(record: AuditRecord): void;
+  bounds(bounds: KeptBounds): void;
+  /** A person is asked about links for observers. @returns what {@link released} takes */
+  heldLinks(links: ObserverLinks & { readonly askId: number }): number;
+  /** Nobody is asked about it any more, or it has been used. */
+  released(no: number): void;
+}
+
+/** Links for observers, as they are asked for. */
+type ObserverLinks = Omit<Extract<Subject, { kind: "observer" }>, "kind">;
+
+/** The oversight of a tunnel, as an earlier process of this side left it. */
+export interface KeptSupervision {
+  readonly modes: { readonly isPaused: boolean; readonly gates: readonly string[] } | undefined;
+  readonly audit: Pick<AuditTrail, "records" | "dropped">;
+  readonly bounds: KeptBounds | undefined;
 }
 
 /** Gauges are told again after so large a step of their limit. */
@@ -37,7 +59,7 @@ const TOLD_STEP = 0.05;
 
 /** The oversight of one tunnel: what leaves, what comes in, and how much of it, as this side's person wants it. */
 export class Supervision<Sent> {
-  readonly audit = new AuditTrail();
+  readonly audit: AuditTrail;
   readonly #overseer: Overseer;
   readonly #tunnelId: string;
   readonly #ports: SupervisionPorts<Sent>;
@@ -54,6 +76,9 @@ export class Supervision<Sent> {
   readonly #asking = new Set<string>();
   /** Links of observers that a person is asked about, or has allowed: by their kind and number (H29). */
   readonly #observers = new Map<string, { readonly askId: number } | "allowed">();
+  /** By the same key: names each of them for a later process. */
+  readonly #keptLinks = new Map<string, number>();
+  #isOver = false;
   #told: Oversight = { state: "free" };
 
   constructor(options: {
@@ -67,7 +92,10 @@ export class Supervision<Sent> {
     this.#tunnelId = tunnelId;
     this.#ports = ports;
     this.#gates = new Set(settings.gates);
-    this.#bounds = settings.budgets === "off" ? undefined : new Bounds(settings.budgets);
+    const { keep } = ports;
+    this.audit = new AuditTrail((record) => keep?.audit(record));
+    this.#bounds =
+      settings.budgets === "off" ? undefined : new Bounds(settings.budgets, (kept) => keep?.bounds(kept));
     const isPaused = (): boolean => this.#isPaused;
     const way = {
       tunnelId,
@@ -125,7 +153,14 @@ export class Supervision<Sent> {
   }
 
   /** As an earlier process of this side left it: nobody is told, and nothing of it is a new decision. */
-  restore({ isPaused, gates }: { readonly isPaused: boolean; readonly gates: readonly string[] }): void {
+  restore({ modes, audit, bounds }: KeptSupervision): void {
+    this.audit.restore(audit);
+    this.#overseer.asks.recall(this.#tunnelId, this.audit);
+    if (bounds !== undefined) this.#bounds?.restore(bounds);
+    if (modes !== undefined) this.#restoreModes(modes);
+  }
+
+  #restoreModes({ isPaused, gates }: NonNullable<KeptSupervision["modes"]>): void {
     this.#isPaused = isPaused;
     const isHold = (gate: Gate): boolean => gate === "hold-out" || gate === "hold-in";
     // What the settings demand now holds as well; a person may have ended a hold that they demand.
@@ -139,7 +174,7 @@ export class Supervision<Sent> {
    */
   recall(entry: Entry, isRead: boolean): void {
     if (entry.kind !== "system" && entry.past !== true)
-      this.#bounds?.heard(this.#saidAs(entry, Math.min(entry.ts, this.#now)));
+      this.#bounds?.recalled(this.#saidAs(entry, Math.min(entry.ts, this.#now)), entry.seq);
     if (entry.kind === "system" && entry.event === "left") this.#bounds?.left(entry.name);
     if (isRead) this.#ports.deliver(entry);
     else this.#inbound.heard({ entry, question: questionOf(entry) });
@@ -181,7 +216,7 @@ export class Supervision<Sent> {
    * Whether this side's agent may make these links for observers now; else a person is asked, once. One yes makes these links once.
    * @returns the number of the ask, where it waits @throws {TunnelError} asks-crowded
    */
-  mayInviteObservers(links: Omit<Extract<Subject, { kind: "observer" }>, "kind">): "now" | Held {
+  mayInviteObservers(links: ObserverLinks): "now" | Held {
     const gates = this.#overseer.closed(["observer"]);
     const [gate] = gates;
     if (gate === undefined) return "now";
@@ -189,6 +224,8 @@ export class Supervision<Sent> {
     const known = this.#observers.get(key);
     if (known === "allowed") {
       this.#observers.delete(key);
+      // Before the links are made: one yes must not make them twice.
+      this.#linksOver(key);
       return "now";
     }
     const askId = known?.askId ?? this.#askAboutObservers(key, gate, links);
@@ -201,11 +238,7 @@ export class Supervision<Sent> {
   }
 
   /** @throws {TunnelError} asks-crowded */
-  #askAboutObservers(
-    key: string,
-    gate: Gate,
-    links: Omit<Extract<Subject, { kind: "observer" }>, "kind">,
-  ): number {
+  #askAboutObservers(key: string, gate: Gate, links: ObserverLinks): number {
     const ask = this.#overseer.asks.open({
       tunnelId: this.#tunnelId,
       gates: [gate],
@@ -215,13 +248,23 @@ export class Supervision<Sent> {
         const asked = this.#observers.get(key);
         if (outcome.state === "approved") this.#observers.set(key, "allowed");
         else this.#observers.delete(key);
+        if (outcome.state !== "approved") this.#linksOver(key);
         const askId = typeof asked === "object" ? asked.askId : undefined;
         this.#ports.onNews({ type: "released", released: { askId, outcome, result: undefined } });
       },
     });
     if (ask === undefined) throw new TunnelError("asks-crowded");
     this.#observers.set(key, { askId: ask.id });
+    const no = this.#ports.keep?.heldLinks({ ...links, askId: ask.id });
+    if (no !== undefined) this.#keptLinks.set(key, no);
     return ask.id;
+  }
+
+  #linksOver(key: string): void {
+    const no = this.#keptLinks.get(key);
+    this.#keptLinks.delete(key);
+    // The end of the process is no end of the question.
+    if (no !== undefined && !this.#isOver) this.#ports.keep?.released(no);
   }
 
   /** Nothing leaves, and the agent is told nothing, until {@link resume} (H25). */
@@ -266,6 +309,13 @@ export class Supervision<Sent> {
     this.#look();
   }
 
+  /** What an earlier process had asked under this number is not asked again. */
+  forgo(askId: number): void {
+    const [digest] = [...this.audit.open].find(([, ask]) => ask === askId) ?? [];
+    if (digest !== undefined)
+      this.audit.add({ at: this.#now, kind: "decided", ask: askId, digest, outcome: "withdrawn" });
+  }
+
   /** A person has done something that belongs into the audit. */
   acted(mode: Mode, by: Decider): void {
     this.audit.add({ at: this.#now, kind: "mode", mode, by: by.path });
@@ -273,12 +323,19 @@ export class Supervision<Sent> {
 
   /** The tunnel is over. What was held is not sent. What came in is delivered, but for what a person wanted to see before. */
   end(): void {
+    this.#isOver = true;
     this.#outbound.end();
     this.#byHand.end();
     this.#isPaused = false;
     this.#overseer.asks.withdrawAll(this.#tunnelId, "ended");
     this.#inbound.end();
     this.#unsubscribe();
+  }
+
+  /** The process ends, and a later one goes on: whatever waits is no less asked, and nothing of this is a decision. */
+  leave(): void {
+    this.#unsubscribe();
+    this.end();
   }
 
   get #now(): number {
@@ -297,7 +354,7 @@ export class Supervision<Sent> {
   }
 
   #count(entry: SpokenEntry): void {
-    const warnings = this.#bounds?.heard(this.#saidAs(entry, this.#now));
+    const warnings = this.#bounds?.heard(this.#saidAs(entry, this.#now), entry.seq);
     if (warnings === undefined || warnings.length === 0) return;
     this.#ports.onNews({ type: "budget-warning", budgets: warnings });
     this.#overseer.warn(this.#tunnelId, warnings);
@@ -341,7 +398,10 @@ export class Supervision<Sent> {
 
   #record(event: AskEvent): void {
     if (event.type === "crowded" || event.ask.tunnelId !== this.#tunnelId) return;
-    const record = event.type === "asked" ? askedRecord(event.ask) : decidedRecord(event.ask);
+    const { ask } = event;
+    // Asked again by a later process under its number: it is still one question.
+    if (event.type === "asked" && this.audit.open.get(ask.digest) === ask.id) return;
+    const record = event.type === "asked" ? askedRecord(ask) : decidedRecord(ask);
     if (record !== undefined) this.audit.add(record);
   }
 }

@@ -4,7 +4,7 @@ import type { Services } from "../protocol/link/service.ts";
 import type { OutgoingMessage, Presence } from "../protocol/room/participant.ts";
 import type { StreamPort } from "../session/files/port.ts";
 import type { Notice } from "../session/notice.ts";
-import type { ServiceOffers } from "../session/service-offers.ts";
+import type { ServiceId, ServiceOffers } from "../session/service-offers.ts";
 import type { OfferingService, SessionEvent } from "../session/session.ts";
 import type { Answer } from "../session/saying/sent.ts";
 
@@ -21,6 +21,17 @@ export interface ServiceTunnel {
   readonly inbox: { notify(notice: Notice): void };
   presence(): Presence[];
   say(outgoing: OutgoingMessage, options: { readonly service?: OfferingService }): Promise<Answer>;
+  /** Where a later process finds what ended with this one. */
+  readonly keptServices?: {
+    begins: (service: {
+      readonly side: "offered" | "taken";
+      readonly serviceId: ServiceId;
+      readonly name: string;
+      readonly to?: MemberId[] | undefined;
+      readonly until?: number | undefined;
+    }) => void;
+    over: (serviceId: ServiceId) => void;
+  };
   shareCredit(taken: () => number): void;
   subscribe(listener: (event: SessionEvent) => void): () => void;
 }

@@ -39,12 +39,15 @@ export type Notice =
   | ({ readonly notice: "undelivered" } & Undelivered)
   /** A member is out of the room, or the room is over, and it has not confirmed these messages of this side. */
   | ({ readonly notice: "member-missed" } & Missed)
-  /** A service of a member is no longer there for this machine's programs. */
+  /**
+   * A service of a member is no longer there for this machine's programs. `restarted`: the server that had it has ended; one that this
+   * side had offered is meant as well.
+   */
   | {
       readonly notice: "service-over";
       readonly serviceId: string;
       readonly name: string;
-      readonly why: "withdrawn" | "expired" | "owner-left" | "denied";
+      readonly why: "withdrawn" | "expired" | "owner-left" | "denied" | "restarted";
     }
   | FileNotice
   | OversightNotice;

@@ -1,7 +1,9 @@
 import { Services } from "../protocol/link/service.ts";
-import type { TunnelError } from "../errors/tunnel-error.ts";
-import type { MemberId } from "../protocol/base/ids.ts";
+import { asTunnelError, TunnelError } from "../errors/tunnel-error.ts";
+import { fromBase64url, toBase64url } from "../protocol/base/bytes.ts";
+import { OFFER_ID_BYTES, type MemberId } from "../protocol/base/ids.ts";
 import { decodeOffer, encodeOffer } from "../protocol/files/offer.ts";
+import { decodeWithdrawal, encodeWithdrawal } from "../protocol/services/offer.ts";
 import type { Primitives } from "../protocol/base/primitives.ts";
 import type { Guest } from "../protocol/guest/guest.ts";
 import type { Room } from "../protocol/host/room.ts";
@@ -16,19 +18,26 @@ import type { RoomNotice } from "../transport/relay-server.ts";
 import { Confirmations } from "./saying/confirmations.ts";
 import { Files, type Offering } from "./files/files.ts";
 import type { LocalFiles } from "./files/local-files.ts";
-import type { Share } from "./files/sharing.ts";
 import { Preparations } from "./files/preparations.ts";
 import { fetchFile, offerFile } from "./files/requests.ts";
 import { removePart } from "./paths/unfinished.ts";
 import { streamPort, type StreamPort } from "./files/port.ts";
 import { ServiceOffers } from "./service-offers.ts";
-import { SigningOff } from "./signing-off.ts";
+import { PROPOSAL, SigningOff, type Form } from "./signing-off.ts";
 import { Inbox, type InboxEvent } from "./inbox.ts";
 import type { CallId } from "./saying/sent.ts";
 import { OwnMessages } from "./saying/own-messages.ts";
-import type { KeptOffer, KeptSession, KeptWords, SessionKeeping } from "./stays/kept-session.ts";
+import type {
+  HeldOffer,
+  KeptHeld,
+  KeptService,
+  KeptSession,
+  SessionKeeping,
+} from "./keeping/kept-session.ts";
+import { keepHeld, originOf, sharedAgain, wordsAgain } from "./keeping/waiting.ts";
 import { noticeOf } from "./oversight-notices.ts";
 import type { Answer, Sent } from "./saying/sent.ts";
+import type { Held } from "../oversight/lanes/held.ts";
 import { Supervision } from "../oversight/supervision.ts";
 import { Judge, type ServiceJudgement, type TextScanner } from "./saying/judging.ts";
 import type { Overseer } from "../oversight/overseer.ts";
@@ -83,8 +92,7 @@ interface SayOptions {
   readonly service?: OfferingService;
   /** It has waited for a person since an earlier process, under this number. */
   readonly heldNo?: number;
-  /** Makes the content of the message from its words, which are what a person is shown and what is searched. */
-  readonly form?: ((text: string) => string) | undefined;
+  readonly form?: Form | undefined;
 }
 
 /** The course of the offer of a service, which may have to wait for a person. */
@@ -136,8 +144,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   readonly #confirmations: Confirmations;
   readonly #judge: Judge;
   readonly #overseer: Overseer;
-  readonly own = new OwnMessages();
-  readonly #alarms: TunnelError[] = [];
+  readonly own: OwnMessages;
+  readonly #alarms: TunnelError[];
   #end: SessionEnd | undefined;
   #closing: Promise<void> | undefined;
   /** What this side knows, for a later process. */
@@ -168,6 +176,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.clock = clock;
     this.keeping = keeping;
     this.#kept = kept;
+    this.own = new OwnMessages(keeping, kept?.own);
+    this.#alarms = kept?.alarms.slice(-MAX_ALARMS) ?? [];
     this.#localFiles = parts.localFiles;
     this.#keptSeq = kept === undefined ? 0 : machine.lastSeq;
     this.#machine = machine;
@@ -184,6 +194,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
       ports: {
         deliver: (entry) => this.#delivered(entry),
         onNews: (news) => {
+          // The end of the process decides nothing.
+          if (this.#isDeparting) return;
           if (news.type === "withheld") keeping.withheld(news.entry.seq);
           if (news.type === "mode") keeping.modes(this.oversight.isPaused, this.oversight.gates);
           const notice = noticeOf(news);
@@ -194,9 +206,10 @@ export abstract class SessionBase implements Observable<SessionEvent> {
         tell: (oversight) => {
           if (this.#end === undefined) this.run((machine, now) => machine.overseen(oversight, now));
         },
+        keep: keeping,
       },
     });
-    if (kept?.modes !== undefined) this.oversight.restore(kept.modes);
+    if (kept !== undefined) this.oversight.restore(kept);
     const port = streamPort(
       (call) => this.run(call),
       () => this.writable(),
@@ -206,20 +219,22 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.files = new Files({
       primitives,
       clock,
-      say: (outgoing, file) => this.say(outgoing, { file }),
+      say: (outgoing, file, heldNo) => this.say(outgoing, { file, ...(heldNo !== undefined && { heldNo }) }),
       notify: (notice) => this.inbox.notify(notice),
       services: this.services,
       port,
       creditBeside: () => this.#creditBeside(),
-      shares: kept?.offers.flatMap((offer) => sharedAgain(offer, parts.localFiles) ?? []),
+      shares: kept?.offers.flatMap((offer) => sharedAgain(offer, parts.localFiles, keeping) ?? []),
       onReceiving: (transfer) => {
         const no = keeping.receiving(transfer);
-        return () => keeping.received(no);
+        return () => {
+          keeping.received(no);
+          keeping.partOver(transfer.part);
+        };
       },
-      onOffered: ({ offer, source, to }) => {
-        const { paths } = source;
-        if (paths !== undefined)
-          keeping.offer({ kind: paths.kind, paths: paths.all, offer: encodeOffer(offer), to });
+      onPart: (part) => keeping.partBegins(part),
+      onOffered: ({ offer, source: { origin }, to }) => {
+        if (origin !== undefined) keeping.offer({ origin, offer: encodeOffer(offer), to });
       },
     });
     this.signing = new SigningOff({
@@ -228,6 +243,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
       attestation: () => machine.attestation,
       say: (words, form, call) => this.say(words, { form, ...(call === undefined ? {} : { call }) }),
       acted: (mode, by) => this.oversight.acted(mode, by),
+      onDemanded: () => keeping.signOff(),
+      wasDemanded: kept?.isSignOffDemanded === true,
     });
     this.preparations = new Preparations({
       offer: (request) => offerFile(this, request),
@@ -263,6 +280,14 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     return this.#machine.presence(this.clock.now());
   }
 
+  /** Where services of this side leave what a later process has to know of them. */
+  get keptServices(): { begins: (service: KeptService) => void; over: (serviceId: string) => void } {
+    return {
+      begins: (service) => this.keeping.service(service),
+      over: (serviceId) => this.keeping.serviceOver(serviceId),
+    };
+  }
+
   /** Files leave other streams of this side their credit (S4). */
   shareCredit(taken: () => number): void {
     this.#creditBeside = taken;
@@ -296,6 +321,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
         recheck: file?.recheck,
         dropped: () => {
           waiting.over();
+          if (file !== undefined && !this.#isDeparting) this.keeping.forgetBytes(outgoing.text);
           file?.dropped();
           service?.dropped();
         },
@@ -303,25 +329,21 @@ export abstract class SessionBase implements Observable<SessionEvent> {
       outgoing.author ?? "agent",
     );
     return answer.then((given) => {
-      if (given.status === "held") waiting.began();
+      if (given.status === "held") waiting.began(given);
       return given;
     });
   }
 
-  /** Words that wait for a person do so in a later process as well. An offer or a proposal is made again there by whoever wants that. */
+  /** Whatever waits for a person does so in a later process as well. */
   #waiting(
     outgoing: OutgoingMessage,
-    { file, service, form, heldNo }: SayOptions,
-  ): { began: () => void; over: () => void } {
+    { heldNo, ...more }: SayOptions,
+  ): { began: (held: Held) => void; over: () => void } {
     let no = heldNo;
     let isOver = false;
     return {
-      began: () => {
-        const isMade = file !== undefined || service !== undefined || form !== undefined;
-        if (isOver || no !== undefined || isMade) return;
-        const { what: _, to, ...words } = outgoing;
-        const kept: KeptWords = to === undefined ? words : { ...words, to: [...to] };
-        no = this.keeping.held(kept);
+      began: (held) => {
+        if (!isOver) no ??= keepHeld(this.keeping, outgoing, { ...more, held });
       },
       over: () => {
         isOver = true;
@@ -336,18 +358,107 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     if (this.#kept === undefined) return;
     this.inbox.restore(this.#kept);
     if (this.#localFiles !== undefined) this.#receiveOn(this.#kept.receiving, this.#localFiles);
-    for (const [heldNo, words] of this.#kept.held)
-      void this.say(wordsAgain(words), { heldNo }).catch(() => this.keeping.released(heldNo));
+    for (const service of this.#kept.services.values()) this.#serviceIsGone(service);
+    void this.#askAgain(this.#kept.held);
+  }
+
+  /** In their order, as far as reading a file lets that be. */
+  async #askAgain(held: KeptSession["held"]): Promise<void> {
+    for (const [no, one] of held) {
+      const failed = (thrown: unknown): void => this.#notAskedAgain(no, one, asTunnelError(thrown));
+      if (one.kind === "offer") await this.#offerAgain(no, one.offer, failed);
+      else this.#askAgainNow(no, one, failed);
+    }
+  }
+
+  #askAgainNow(
+    heldNo: number,
+    held: Exclude<KeptHeld, { kind: "offer" }>,
+    failed: (thrown: unknown) => void,
+  ): void {
+    switch (held.kind) {
+      case "words": {
+        const form = held.isProposal ? { form: PROPOSAL } : {};
+        this.say(wordsAgain(held.words), { heldNo, ...form }).catch(failed);
+        break;
+      }
+      case "links":
+        try {
+          const may = this.oversight.mayInviteObservers(held.links);
+          this.keeping.released(heldNo);
+          // Nobody has to be asked any more: the agent makes the call again, as after a yes.
+          if (may === "now") this.#told(held.askId, undefined);
+        } catch (error) {
+          failed(error);
+        }
+        break;
+      case "else":
+        failed(new TunnelError("held-dropped"));
+    }
+  }
+
+  /** The file as it is now: the guards for its path and the search for secrets are those for a new offer. */
+  async #offerAgain(heldNo: number, held: HeldOffer, failed: (thrown: unknown) => void): Promise<void> {
+    try {
+      const offer = decodeOffer(held.offer);
+      if (offer === undefined || this.#localFiles === undefined) throw new TunnelError("held-dropped");
+      const source = await this.#localFiles.asOffered(originOf(held, this.keeping), offer);
+      const { id, key, size: _, hash: __, ...facts } = offer;
+      const to = held.to === undefined ? {} : { to: held.to };
+      const as = { id, key, heldNo };
+      // Not waited for: what comes after it waits behind it.
+      this.files.share(source, { ...facts, ...to, author: held.author, as }).catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** It waited for a person, and nobody can be asked about it any more. */
+  #notAskedAgain(heldNo: number, held: KeptHeld, error: TunnelError): void {
+    if (this.#isDeparting || this.#end !== undefined) return;
+    this.keeping.released(heldNo);
+    if (held.kind === "offer") this.keeping.forgetBytes(held.offer.offer);
+    if (held.askId !== undefined) this.oversight.forgo(held.askId);
+    this.#told(held.askId, error);
+  }
+
+  /** The last word about something that an earlier process had answered `held`. */
+  #told(askId: number | undefined, error: TunnelError | undefined): void {
+    const outcome = error === undefined ? "released" : "withdrawn";
+    this.inbox.notify({ notice: "decided", askId, outcome, reason: undefined, sent: undefined, error });
+  }
+
+  /** A service ended with the process that had it: the others are told of one of this side, and the agent of every one. */
+  #serviceIsGone({ side, serviceId, name, to, until }: KeptService): void {
+    const isExpired = until !== undefined && until <= this.clock.now();
+    if (!isExpired) this.inbox.notify({ notice: "service-over", serviceId, name, why: "restarted" });
+    const id = fromBase64url(serviceId, OFFER_ID_BYTES);
+    const there = to?.filter((one) => this.streamPort.isMember(one));
+    if (isExpired || side === "taken" || id === undefined || there?.length === 0)
+      return this.keeping.serviceOver(serviceId);
+    const receivers = there === undefined ? {} : { to: there };
+    // One that cannot be told finds out with the next connection.
+    this.say({ text: encodeWithdrawal(id), what: "file", ...receivers }).catch(() => undefined);
   }
 
   /** @throws {TunnelError} as the machine of the role says */
   async #say(words: OutgoingMessage, { onConfirmed, call, form }: SayOptions): Promise<Sent> {
     const outgoing: OutgoingMessage =
-      form === undefined ? words : { ...words, text: form(words.text), what: "file" };
+      form === undefined ? words : { ...words, text: form.make(words.text), what: "file" };
+    const withdrawn = outgoing.what === undefined ? undefined : decodeWithdrawal(outgoing.text);
     const posted = this.post(outgoing);
     this.#judge.left(words);
-    const { key, seq, ownNo, slow } = posted;
+    if (withdrawn !== undefined) this.keeping.serviceOver(toBase64url(withdrawn));
+    const { key, seq, ownNo } = posted;
     this.own.add(outgoing, { key, seq, ownNo, call, saidAt: this.clock.now() });
+    const sent = await this.#standing(posted, onConfirmed);
+    if (!this.#isDeparting) this.own.answered(key);
+    return sent;
+  }
+
+  /** How a message stands as soon as that can be said. */
+  async #standing(posted: Posted, onConfirmed: SayOptions["onConfirmed"]): Promise<Sent> {
+    const { key, seq, ownNo, slow } = posted;
     // A connection can be dead without anybody having noticed: only its receiver can confirm a message.
     const isReachable = posted.unreachable() === undefined;
     const found = isReachable ? await this.#confirmations.wait(key) : ({ name: "late" } as const);
@@ -395,7 +506,11 @@ export abstract class SessionBase implements Observable<SessionEvent> {
       fetchFile(this.files, localFiles, request)
         .then(({ download }) => download.attend(false))
         // The offer or the place is gone.
-        .catch(() => removePart(part))
+        .catch(async () => {
+          if (this.#isDeparting) return;
+          await removePart(part);
+          this.keeping.partOver(part);
+        })
         .finally(() => this.keeping.received(no));
     }
   }
@@ -439,7 +554,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   async #depart(): Promise<void> {
     this.#isDeparting = true;
     await this.stop();
-    this.oversight.end();
+    this.oversight.leave();
     await Promise.all([this.preparations.end(), this.files.leave()]);
     this.keeping.leave();
   }
@@ -506,6 +621,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
 
   /** @param member name of the one it concerns, where that is a member of its own */
   protected alarm(error: TunnelError, member: string | undefined): void {
+    this.keeping.alarm(error);
     this.#alarms.push(error);
     if (this.#alarms.length > MAX_ALARMS) this.#alarms.shift();
     this.inbox.notify({ notice: "alarm", error, member });
@@ -531,23 +647,4 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.#events.emit({ type: "ended" });
     void this.close();
   }
-}
-
-function sharedAgain(
-  { kind, paths, offer: text, to }: KeptOffer,
-  localFiles: Pick<LocalFiles, "again"> | undefined,
-): Share | undefined {
-  const offer = decodeOffer(text);
-  if (offer === undefined || localFiles === undefined) return undefined;
-  return { offer, to, isOffered: true, source: localFiles.again({ kind, all: paths }, offer) };
-}
-
-function wordsAgain({ text, intent, author, replyTo, to }: KeptWords): OutgoingMessage {
-  return {
-    text,
-    intent,
-    author,
-    ...(replyTo === undefined ? {} : { replyTo }),
-    ...(to === undefined ? {} : { to }),
-  };
 }

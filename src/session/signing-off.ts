@@ -21,18 +21,27 @@ export interface SignedByHand {
   readonly signature: Bytes;
 }
 
+/** How words stand in a message that is no plain text. */
+export interface Form {
+  readonly kind: "proposal" | "statement";
+  /** Makes the content of the message from its words, which are what a person is shown and what is searched. */
+  readonly make: (words: string) => string;
+}
+
+/** The outcome of a proposal. */
+export const PROPOSAL: Form = { kind: "proposal", make: encodeProposal };
+
 /** The parts of a session that signing off needs. */
 interface SigningPort {
   readonly self: () => MemberId;
   readonly standing: () => SignOff | undefined;
   readonly attestation: () => Attestation | undefined;
-  /** @param form makes the content of the message from the words that a person would be shown */
-  readonly say: (
-    words: OutgoingMessage,
-    form: (text: string) => string,
-    call: CallId | undefined,
-  ) => Promise<Answer>;
+  readonly say: (words: OutgoingMessage, form: Form, call: CallId | undefined) => Promise<Answer>;
   readonly acted: (mode: "sign" | "not-sign", by: Decider) => void;
+  /** Called when it is demanded. */
+  readonly onDemanded: () => void;
+  /** An earlier process was told so. */
+  readonly wasDemanded: boolean;
 }
 
 /** Where a key was made, by the face at which its person is; no client's prompt makes one. */
@@ -47,10 +56,11 @@ export class SigningOff {
   readonly #port: SigningPort;
   /** The digest of the proposal for which this side's person has signed, perhaps without a place yet. */
   #signed: string | undefined;
-  #isDemanded = false;
+  #isDemanded: boolean;
 
   constructor(port: SigningPort) {
     this.#port = port;
+    this.#isDemanded = port.wasDemanded;
   }
 
   /** Whether this tunnel is to end with the signatures of all persons. */
@@ -60,6 +70,7 @@ export class SigningOff {
 
   demand(): void {
     this.#isDemanded = true;
+    this.#port.onDemanded();
   }
 
   /** The proposal that stands. */
@@ -79,7 +90,7 @@ export class SigningOff {
         detail: `an outcome has at most ${SIGN_OFF.maxOutcomeChars} characters`,
       });
     assertProvable(outcome);
-    return this.#port.say({ text: outcome }, encodeProposal, call);
+    return this.#port.say({ text: outcome }, PROPOSAL, call);
   }
 
   /** Certifies what a person has signed, and says it. @throws {TunnelError} sign-off-unknown, sign-off-over, sign-off-unsound, text-invalid, and all of saying */
@@ -111,10 +122,11 @@ export class SigningOff {
     if (!current.isSound(this.#port.self(), statement)) throw new TunnelError("sign-off-unsound");
     this.#signed = toHex(digest);
     // A reason that somebody edits is another one than was signed.
-    const form = (text: string): string => {
+    const make = (text: string): string => {
       if (text !== (reason ?? "")) throw new TunnelError("sign-off-unsound");
       return encodeStatement(statement);
     };
+    const form: Form = { kind: "statement", make };
     let hasLeft = false;
     try {
       const answer = await this.#port.say({ text: reason ?? "", author: "human" }, form, undefined);

@@ -138,7 +138,7 @@ export type NoticeEventView =
       readonly notice: "service-over";
       readonly serviceId: string;
       readonly name: string;
-      readonly why: "withdrawn" | "expired" | "owner-left" | "denied";
+      readonly why: "withdrawn" | "expired" | "owner-left" | "denied" | "restarted";
     }
   | { readonly notice: "resumed" }
   | { readonly notice: "file-offered"; readonly file: OfferedFile }

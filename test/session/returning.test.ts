@@ -1,80 +1,24 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { processTable } from "../../src/children/identity.ts";
+import { beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { nodePrimitives } from "../../src/runtime/primitives.ts";
-import type { Session, Sessions } from "../../src/session/sessions.ts";
+import type { Sessions } from "../../src/session/sessions.ts";
 import { nodeDisk } from "../../src/session/stays/node-disk.ts";
-import { Stays } from "../../src/session/stays/stays.ts";
-import { portOf } from "../support/agent.ts";
+import { atEnd } from "../support/at-end.ts";
 import { until } from "../support/processes.ts";
 import { rejectedWith } from "../support/rejection.ts";
+import { again, KEEP_MINUTES, Machine, read } from "./returning-support.ts";
 import { hostRequest, joinRequest, sessionsOn } from "./support.ts";
 
-/** A process of a side ends in order, and another one takes its tunnel up. */
-
-let root: string;
-let running: Sessions[] = [];
+let machine: Machine;
 beforeEach(() => {
-  root = mkdtempSync(path.join(tmpdir(), "returning-"));
+  machine = new Machine();
 });
-afterEach(async () => {
-  await Promise.all(running.map((one) => one.shutDown()));
-  running = [];
-  rmSync(root, { recursive: true, force: true });
-});
-
-const KEEP_MINUTES = 10;
-
-/** A process of this user, in a project folder. */
-function aProcess({ side = "here", cwd = process.cwd(), keepMinutes = KEEP_MINUTES } = {}): Sessions {
-  const stays = new Stays({
-    disk: nodeDisk,
-    folders: [path.join(root, side)],
-    platform: process.platform,
-    clock: systemClock,
-    table: processTable(process.platform, {}),
-    primitives: nodePrimitives,
-    keepMs: keepMinutes * 60_000,
-    onFailure: (_, error) => expect.fail(error.message),
-  });
-  const made = sessionsOn(systemClock, { keepMinutes }, {}, { cwd, stays });
-  running.push(made);
-  return made;
-}
-
-async function pair(hosts = aProcess(), guests = aProcess({ side: "there" })) {
-  const { hosting, invites } = await hosts.host(hostRequest("align the API"));
-  const joinLink = invites[0]?.joinLink ?? "";
-  const guest = await guests.join(joinRequest(joinLink));
-  await until("both are there", () => hosting.presence().length === 2);
-  return { hosts, guests, hosting, guest, port: portOf(joinLink) };
-}
-
-/** What its agent is told and has not read yet, and has read from now on. */
-function read(session: Session): string[] {
-  const { entries } = session.inbox.take(1, 100);
-  session.settle();
-  return entries.flatMap(({ entry }) => (entry.kind === "chat" ? [entry.text] : []));
-}
-
-const again = (tunnelId: string) => ({
-  tunnelId,
-  signal: new AbortController().signal,
-  onProgress: () => undefined,
-});
-
-const staysIn = (side: string): string[] => {
-  const folder = path.join(root, side, "stays");
-  return existsSync(folder) ? readdirSync(folder) : [];
-};
 
 describe("a stay survives the end of a process", () => {
   it("of the host: the room, its members, what was said and what is unread", async () => {
-    const { hosts, hosting, guest } = await pair();
+    const { hosts, hosting, guest } = await machine.pair();
     await hosting.say({ text: "one" });
     await guest.say({ text: "two" });
     await until("the host has it", () => hosting.inbox.unread > 0);
@@ -88,7 +32,7 @@ describe("a stay survives the end of a process", () => {
     const said = await guest.say({ text: "four" });
     expect(said.status).toBe("queued");
 
-    const next = aProcess();
+    const next = machine.process();
     expect(await next.resumable()).toEqual([
       {
         tunnelId,
@@ -113,7 +57,7 @@ describe("a stay survives the end of a process", () => {
   });
 
   it("of a guest: its seat, its reading position and its own words, which are sent once", async () => {
-    const { hosts, guests, hosting, guest } = await pair();
+    const { hosts, guests, hosting, guest } = await machine.pair();
     await hosting.say({ text: "one" });
     await until("the guest has it", () => guest.inbox.unread > 0);
     read(guest);
@@ -122,7 +66,7 @@ describe("a stay survives the end of a process", () => {
     await until("the host has noticed", () => hosting.presence().some(({ connected }) => !connected));
     void hosting.say({ text: "two" });
 
-    const next = aProcess({ side: "there" });
+    const next = machine.process({ side: "there" });
     const back = await next.resume(again(tunnelId));
     expect(back).toMatchObject({ role: "member", self, safetyCode });
     await until("it has what was said meanwhile", () => back.inbox.unread > 0);
@@ -135,14 +79,14 @@ describe("a stay survives the end of a process", () => {
   });
 
   it("of both at once, with a message that waits for the host", async () => {
-    const { hosts, guests, hosting, guest } = await pair();
+    const { hosts, guests, hosting, guest } = await machine.pair();
     await hosts.shutDown();
     await until("the guest has noticed", () => guest.connection.name !== "connected");
     expect(await guest.say({ text: "while you were away" })).toMatchObject({ status: "queued" });
     await guests.shutDown();
 
-    const guestBack = await aProcess({ side: "there" }).resume(again(guest.tunnelId));
-    const hostBack = await aProcess().resume(again(hosting.tunnelId));
+    const guestBack = await machine.process({ side: "there" }).resume(again(guest.tunnelId));
+    const hostBack = await machine.process().resume(again(hosting.tunnelId));
     await until("the message has come", () => [...hostBack.inbox.said()].length > 0);
     expect(read(hostBack)).toEqual(["while you were away"]);
     await until("the guest knows", () => guestBack.role === "member" && guestBack.unplaced === 0);
@@ -150,38 +94,38 @@ describe("a stay survives the end of a process", () => {
   });
 
   it("with invites that nobody has used", async () => {
-    const hosts = aProcess();
+    const hosts = machine.process();
     const { hosting, invites } = await hosts.host(hostRequest());
     await hosts.shutDown();
-    const back = await aProcess().resume(again(hosting.tunnelId));
-    const guest = await aProcess({ side: "there" }).join(joinRequest(invites[0]?.joinLink));
+    const back = await machine.process().resume(again(hosting.tunnelId));
+    const guest = await machine.process({ side: "there" }).join(joinRequest(invites[0]?.joinLink));
     await until("it is in", () => back.presence().length === 2);
     expect(guest.goal).toBe("goal");
   });
 
   it("for its own project folder alone", async () => {
-    const { hosts, hosting } = await pair();
+    const { hosts, hosting } = await machine.pair();
     await hosts.shutDown();
-    const elsewhere = aProcess({ cwd: root });
+    const elsewhere = machine.process({ cwd: machine.root });
     expect(await elsewhere.resumable()).toEqual([]);
     expect(await rejectedWith(elsewhere.resume(again(hosting.tunnelId)))).toBe("tunnel-unknown");
   });
 
   it("once: two that take it up at the same time are one, and another process is refused", async () => {
-    const { hosts, hosting } = await pair();
+    const { hosts, hosting } = await machine.pair();
     await hosts.shutDown();
-    const next = aProcess();
+    const next = machine.process();
     const [one, other] = await Promise.all([
       next.resume(again(hosting.tunnelId)),
       next.resume(again(hosting.tunnelId)),
     ]);
     expect(one).toBe(other);
-    expect(await rejectedWith(aProcess().resume(again(hosting.tunnelId)))).toBe("stay-in-use");
-    expect(await aProcess().resumable()).toEqual([]);
+    expect(await rejectedWith(machine.process().resume(again(hosting.tunnelId)))).toBe("stay-in-use");
+    expect(await machine.process().resumable()).toEqual([]);
   });
 
   it("under another address where the first is taken: members get a link that leads them back to their seats", async () => {
-    const { hosts, guests, hosting, guest, port } = await pair();
+    const { hosts, guests, hosting, guest, port } = await machine.pair();
     await guest.say({ text: "one" });
     await hosts.shutDown();
     await until("the guest has noticed", () => guest.connection.name !== "connected");
@@ -189,7 +133,7 @@ describe("a stay survives the end of a process", () => {
     const taken = createServer((socket) => socket.destroy());
     await new Promise<void>((resolve) => taken.listen(port, "127.0.0.1", resolve));
     try {
-      const back = await aProcess().resume(again(hosting.tunnelId));
+      const back = await machine.process().resume(again(hosting.tunnelId));
       const linkIn = (): string | undefined => {
         const { entries } = back.inbox.reread(0, 100);
         return entries.flatMap(({ entry }) =>
@@ -209,12 +153,12 @@ describe("a stay survives the end of a process", () => {
   });
 
   it("again and again", async () => {
-    const { hosts, hosting, guest } = await pair();
+    const { hosts, hosting, guest } = await machine.pair();
     const { tunnelId } = hosting;
     let host: Sessions = hosts;
     for (const text of ["one", "two", "three"]) {
       await host.shutDown();
-      host = aProcess();
+      host = machine.process();
       const back = await host.resume(again(tunnelId));
       await until("the guest is back", () => guest.connection.name === "connected");
       expect(await back.say({ text })).toMatchObject({ status: "sent" });
@@ -225,7 +169,7 @@ describe("a stay survives the end of a process", () => {
   });
 
   it("with what a person has decided: a pause goes on, what was held still waits, what was refused stays away", async () => {
-    const { hosts, hosting, guest } = await pair();
+    const { hosts, hosting, guest } = await machine.pair();
     const by = { path: "watch" } as const;
     hosting.oversight.hold("out", by);
     hosting.oversight.hold("in", by);
@@ -239,7 +183,7 @@ describe("a stay survives the end of a process", () => {
     hosting.oversight.pause(by);
     await hosts.shutDown();
 
-    const next = aProcess();
+    const next = machine.process();
     const back = await next.resume(again(hosting.tunnelId));
     expect(back.oversight.isPaused).toBe(true);
     back.oversight.resume(by);
@@ -255,28 +199,28 @@ describe("a stay survives the end of a process", () => {
 
 describe("nothing is left", () => {
   it("of a tunnel that was closed, on either side", async () => {
-    const { hosting, guest } = await pair();
-    expect([...staysIn("here"), ...staysIn("there")]).toHaveLength(2);
+    const { hosting, guest } = await machine.pair();
+    expect([...machine.staysIn("here"), ...machine.staysIn("there")]).toHaveLength(2);
     await hosting.close();
     await until("the guest has heard", () => guest.end !== undefined);
     await guest.close();
-    expect([...staysIn("here"), ...staysIn("there")]).toEqual([]);
+    expect([...machine.staysIn("here"), ...machine.staysIn("there")]).toEqual([]);
   });
 
   it("of one that could not be joined", async () => {
-    const { hosting, hosts } = await pair();
+    const { hosting, hosts } = await machine.pair();
     const { invites } = { invites: hosting.invite(1) };
     hosting.revoke(invites[0]?.inviteId ?? "");
-    const late = aProcess({ side: "late" });
+    const late = machine.process({ side: "late" });
     await rejectedWith(late.join(joinRequest(invites[0]?.joinLink)));
-    expect(staysIn("late")).toEqual([]);
+    expect(machine.staysIn("late")).toEqual([]);
     expect(hosts.open).toHaveLength(1);
   });
 
   it("with 0 minutes: the end of the process is the end of the room, as it was", async () => {
-    const hosts = aProcess({ keepMinutes: 0 });
-    const { guest } = await pair(hosts);
-    expect(staysIn("here")).toEqual([]);
+    const hosts = machine.process({ keepMinutes: 0 });
+    const { guest } = await machine.pair(hosts);
+    expect(machine.staysIn("here")).toEqual([]);
     await hosts.shutDown();
     await until("the guest has heard", () => guest.end !== undefined);
     expect(guest.end).toEqual({ cause: "host-stopped" });
@@ -286,25 +230,19 @@ describe("nothing is left", () => {
 describe("a disk that keeps nothing", () => {
   /** A home that takes no folder. */
   function unkept(): Sessions {
-    const stays = new Stays({
-      disk: nodeDisk,
-      folders: [path.join(root, "a file", "tunnel-mcp")],
-      platform: process.platform,
-      clock: systemClock,
-      table: processTable(process.platform, {}),
-      primitives: nodePrimitives,
-      keepMs: 600_000,
+    const stays = machine.stays("unused", {
+      folders: [path.join(machine.root, "a file", "tunnel-mcp")],
       onFailure: () => undefined,
     });
     const made = sessionsOn(systemClock, { keepMinutes: KEEP_MINUTES }, {}, { stays });
-    running.push(made);
+    atEnd(() => made.shutDown());
     return made;
   }
 
   it("costs the tunnel nothing but its return, which is a problem that is named, and ends with its process", async () => {
-    writeFileSync(path.join(root, "a file"), "");
+    writeFileSync(path.join(machine.root, "a file"), "");
     const hosts = unkept();
-    const { hosting, guest } = await pair(hosts);
+    const { hosting, guest } = await machine.pair(hosts);
     expect(hosts.problems).toMatchObject([{ code: "stay-not-kept" }]);
     expect(await hosting.say({ text: "on we go" })).toMatchObject({ status: "sent" });
     await hosts.shutDown();
@@ -333,22 +271,16 @@ describe("a disk that keeps nothing", () => {
       },
     };
     const failed: string[] = [];
-    const stays = new Stays({
+    const stays = machine.stays("full", {
       disk: full,
-      folders: [path.join(root, "full")],
-      platform: process.platform,
-      clock: systemClock,
-      table: processTable(process.platform, {}),
-      primitives: nodePrimitives,
-      keepMs: 600_000,
       onFailure: (tunnelId) => {
         failed.push(tunnelId);
         hosts.notKept(tunnelId);
       },
     });
     const hosts = sessionsOn(systemClock, { keepMinutes: KEEP_MINUTES }, {}, { stays });
-    running.push(hosts);
-    const { hosting, guest } = await pair(hosts);
+    atEnd(() => hosts.shutDown());
+    const { hosting, guest } = await machine.pair(hosts);
     expect(hosts.problems).toEqual([]);
     isFull = true;
     expect(await hosting.say({ text: "one more" })).toMatchObject({ status: "sent" });
@@ -358,6 +290,6 @@ describe("a disk that keeps nothing", () => {
     await hosts.shutDown();
     await until("the guest has heard", () => guest.end !== undefined);
     expect(guest.end).toEqual({ cause: "host-stopped" });
-    expect(staysIn("full")).toEqual([]);
+    expect(machine.staysIn("full")).toEqual([]);
   });
 });

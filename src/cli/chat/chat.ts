@@ -12,7 +12,7 @@ import { inviteView } from "../../view/invites.ts";
 import { entryView } from "../../view/entries.ts";
 import { resumeCommand } from "../../view/kept.ts";
 import { guestStatusView, hostStatusView, statusView } from "../../view/status.ts";
-import { durationText } from "../expose/duration.ts";
+import { durationText } from "../../view/time.ts";
 import { paintFor, type Output } from "../io/output.ts";
 import { isInterrupt, stayAlive } from "../io/stay.ts";
 import { givenLink } from "./given-link.ts";

@@ -13,13 +13,3 @@ export function parseDuration(typed: string): number | undefined {
   const all = Number(hours) * 60 + Number(minutes);
   return all >= 1 && all <= EXPOSE.maxMinutes ? all : undefined;
 }
-
-/** For people: `43 min`, `2 h`, `1 h 30 min`, `20 s`. */
-export function durationText(seconds: number): string {
-  if (seconds < 60) return `${Math.max(0, Math.round(seconds))} s`;
-  const minutes = Math.round(seconds / 60);
-  const hours = Math.floor(minutes / 60);
-  const rest = minutes % 60;
-  if (hours === 0) return `${minutes} min`;
-  return rest === 0 ? `${hours} h` : `${hours} h ${rest} min`;
-}

@@ -18,7 +18,7 @@ import { paintFor, type Output } from "../io/output.ts";
 import { INTERRUPTED, stayAlive } from "../io/stay.ts";
 import { wrapWords } from "../io/wrap.ts";
 import { obeyTyped } from "./commands.ts";
-import { durationText } from "./duration.ts";
+import { durationText } from "../../view/time.ts";
 import type { News, Show } from "./events.ts";
 import { jsonLine } from "./json.ts";
 import { PersonView } from "./person-view.ts";

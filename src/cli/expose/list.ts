@@ -5,7 +5,7 @@ import { endedView } from "../../view/expose/exposures.ts";
 import { safeJson, safeLabel } from "../chat/terminal/safe-text.ts";
 import type { Output } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
-import { durationText } from "./duration.ts";
+import { durationText } from "../../view/time.ts";
 import { table } from "./table.ts";
 
 /** `tunnel-mcp expose list` */

@@ -5,7 +5,7 @@ import { safeLabel } from "../chat/terminal/safe-text.ts";
 import type { Paint } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
 import { clockText } from "./request-line.ts";
-import { durationText } from "./duration.ts";
+import { durationText } from "../../view/time.ts";
 
 export interface OpenedStyle {
   readonly paint: Paint;

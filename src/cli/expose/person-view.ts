@@ -4,7 +4,7 @@ import type { StartedView } from "../../view/expose/exposures.ts";
 import { safeLabel, safeText } from "../chat/terminal/safe-text.ts";
 import type { Paint } from "../io/output.ts";
 import { wrapWords } from "../io/wrap.ts";
-import { durationText } from "./duration.ts";
+import { durationText } from "../../view/time.ts";
 import type { Ended, News, ShownEvent } from "./events.ts";
 import { openedText } from "./opened-text.ts";
 import { qrLines } from "./qr.ts";

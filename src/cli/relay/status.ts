@@ -11,7 +11,7 @@ import type { RelayConfig } from "../../relay/config/options.ts";
 import { readConfig } from "../../relay/config/read.ts";
 import { sizeText } from "../../view/files.ts";
 import { safeJson, safeLabel } from "../chat/terminal/safe-text.ts";
-import { durationText } from "../expose/duration.ts";
+import { durationText } from "../../view/time.ts";
 import { table } from "../expose/table.ts";
 import { wrapWords } from "../io/wrap.ts";
 import { adminUrl, askAdmin, type AdminAddress, type Asked } from "./ask-admin.ts";

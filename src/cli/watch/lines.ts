@@ -10,7 +10,7 @@ import { statementText } from "../../view/signing/text.ts";
 import { resumeCommand } from "../../view/kept.ts";
 import type { KeptTunnel } from "../../session/resumable.ts";
 import { systemText } from "../../view/words/system-text.ts";
-import { durationText } from "../expose/duration.ts";
+import { durationText } from "../../view/time.ts";
 import type { Paint } from "../io/output.ts";
 import { FOUND_PLACES } from "../../view/words/found-places.ts";
 

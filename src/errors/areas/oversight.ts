@@ -8,6 +8,12 @@ export const OVERSIGHT = {
     nextForPerson: "Take the secret out. Nobody but you has seen it.",
     retryable: false,
   },
+  "held-dropped": {
+    message: "this waited for a person when the server ended, and it cannot be asked about again by itself",
+    next: "Nothing of it was sent. Make the same call again if it is still wanted: your human is asked then.",
+    nextForPerson: "Nothing of it was sent. Do it again if it is still wanted.",
+    retryable: true,
+  },
   "watch-no-terminal": {
     message: "this view takes decisions, so it needs a terminal with a person at it",
     next: "Leave it to your human: they type `tunnel-mcp watch` in a terminal of their own.",

@@ -67,7 +67,7 @@ const NOTICE_TEXTS = {
     "Four fifths of these `budgets` are used (tunnel_status shows them). Tell your human; at the limit you are held until they let you go on.",
   resumed: "Your human has ended the pause.",
   "service-over":
-    "The service `serviceId` of a peer is not on this machine any more: `why` is withdrawn, expired, owner-left, or denied by its owner's human. What was connected to it is cut.",
+    "The service `serviceId` of a peer is not on this machine any more: `why` is withdrawn, expired, owner-left, or denied by its owner's human. What was connected to it is cut. `restarted`: this server had ended; connect again, or where the service was yours, offer it again.",
   "file-offered":
     "The file that was still being read when tunnel_share answered is offered now: see `file`. Leave it as it is.",
   "file-held":

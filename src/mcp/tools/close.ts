@@ -7,7 +7,7 @@ import { signOffFields } from "../results/sign-off.ts";
 import { statusOf } from "../../view/status.ts";
 import { endFields } from "./listening.ts";
 import { openingMeant } from "./opening.ts";
-import { removedText } from "../../view/removed.ts";
+import { removedText } from "../../view/words/removed.ts";
 
 /** Errors of the last message that must not keep a tunnel open: nobody is there to read it. */
 const NO_LISTENER: ReadonlySet<string> = new Set(["nobody-joined", "tunnel-closed", "outbox-full"]);

@@ -3,7 +3,7 @@ import { words } from "../../arguments/strings.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { ROOM, SESSION } from "../../protocol/base/limits.ts";
 import { withoutColours } from "../../protocol/base/typed-text.ts";
-import { removedText } from "../../view/removed.ts";
+import { removedText } from "../../view/words/removed.ts";
 import { PROVIDER_NAMES, PROVIDERS } from "../../tunnel/registry/registry.ts";
 import { defineTool } from "../calls/define-tool.ts";
 import { memberName } from "../calls/inputs.ts";

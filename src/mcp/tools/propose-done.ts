@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { words } from "../../arguments/strings.ts";
-import { removedText } from "../../view/removed.ts";
+import { removedText } from "../../view/words/removed.ts";
 import { defineTool } from "../calls/define-tool.ts";
 import { tunnelId } from "../calls/inputs.ts";
 import { answerView, HELD, PAUSED } from "../results/held.ts";

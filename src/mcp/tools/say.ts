@@ -15,7 +15,7 @@ import { asNamed } from "../results/labels.ts";
 import { membersOf } from "../results/members.ts";
 import { batchFields, nextPart } from "../results/messages.ts";
 import { endFields, listen, nextStep, pauseFields, showingOf } from "./listening.ts";
-import { removedText } from "../../view/removed.ts";
+import { removedText } from "../../view/words/removed.ts";
 
 const QUEUED =
   "It is kept and delivered by itself: do not send it again. tunnel_status shows who is connected and how far each has read.";

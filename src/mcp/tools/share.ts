@@ -22,7 +22,7 @@ import type { OfferRequest } from "../../services/tunnels/tunnel-services.ts";
 import type { Session } from "../../session/sessions.ts";
 import { ownServiceView } from "../../view/services.ts";
 import type { Payload } from "../results/result.ts";
-import { removedText } from "../../view/removed.ts";
+import { removedText } from "../../view/words/removed.ts";
 
 interface Wish {
   readonly path?: string | undefined;

@@ -45,6 +45,8 @@ export class Asks implements Observable<AskEvent> {
   readonly #crowded = new Set<string>();
   readonly #events = new Emitter<AskEvent>();
   #lastId = 0;
+  /** Numbers of asks that an earlier process has opened and nobody has decided: by tunnel, then by what they are about. */
+  readonly #numbers = new Map<string, Map<string, number>>();
 
   constructor(options: { readonly clock: Clock; readonly primitives: Primitives }) {
     this.#clock = options.clock;
@@ -65,6 +67,24 @@ export class Asks implements Observable<AskEvent> {
     return this.#waiting.get(id)?.ask ?? this.#decided.get(id);
   }
 
+  /**
+   * What an earlier process of this side had asked in a tunnel. The same thing, asked again, has the same number, unless that stands for
+   * something else by now; and no number of that tunnel comes again.
+   */
+  recall(tunnelId: string, { open, lastAsk }: { open: ReadonlyMap<string, number>; lastAsk: number }): void {
+    this.#numbers.set(tunnelId, new Map(open));
+    this.#lastId = Math.max(this.#lastId, lastAsk);
+  }
+
+  #numberFor(tunnelId: string, digest: string): number {
+    const numbers = this.#numbers.get(tunnelId);
+    const before = numbers?.get(digest);
+    numbers?.delete(digest);
+    if (before !== undefined && this.find(before) === undefined) return before;
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
   /** @returns `undefined` where this causer has too many waiting already: nothing is kept of it (H30) */
   open({ tunnelId, gates, subject, causer, settle }: NewAsk): Ask | undefined {
     if (this.#isCrowded(tunnelId, causer)) {
@@ -77,14 +97,14 @@ export class Asks implements Observable<AskEvent> {
     }
     const askedAt = this.#clock.now();
     const lastsMs = Math.min(...gates.map((gate) => GATES[gate].minutes)) * 60_000;
-    this.#lastId += 1;
-    const id = this.#lastId;
+    const digest = digestOf(this.#primitives, subject);
+    const id = this.#numberFor(tunnelId, digest);
     const ask: Ask = {
       id,
       tunnelId,
       gates,
       subject,
-      digest: digestOf(this.#primitives, subject),
+      digest,
       causer,
       askedAt,
       expiresAt: askedAt + lastsMs,

@@ -47,8 +47,13 @@ export type Mode =
 export const MAX_RECORDS = 2_000;
 
 export class AuditTrail {
+  readonly #onAdded: (record: AuditRecord) => void;
   #records: AuditRecord[] = [];
   #dropped = 0;
+
+  constructor(onAdded: (record: AuditRecord) => void = () => undefined) {
+    this.#onAdded = onAdded;
+  }
 
   /** Oldest first. */
   get records(): readonly AuditRecord[] {
@@ -60,8 +65,33 @@ export class AuditTrail {
     return this.#dropped;
   }
 
+  /** As an earlier process of this side left it. */
+  restore({ records, dropped }: Pick<AuditTrail, "records" | "dropped">): void {
+    this.#records = [...records];
+    this.#dropped = dropped;
+  }
+
+  /** What was asked and has no answer yet: the number of each ask, by its digest. */
+  get open(): ReadonlyMap<string, number> {
+    const open = new Map<string, number>();
+    for (const record of this.#records) {
+      if (record.kind === "asked") open.set(record.digest, record.ask);
+      if (record.kind === "decided" && open.get(record.digest) === record.ask) open.delete(record.digest);
+    }
+    return open;
+  }
+
+  /** The highest number of an ask in it; 0 where there is none. */
+  get lastAsk(): number {
+    return this.#records.reduce((last, one) => Math.max(last, "ask" in one ? one.ask : 0), 0);
+  }
+
   add(record: AuditRecord): void {
-    this.#records.push(record);
+    // A clock that was set back must not make a later record look earlier.
+    const at = Math.max(record.at, this.#records.at(-1)?.at ?? 0);
+    const placed = { ...record, at };
+    this.#onAdded(placed);
+    this.#records.push(placed);
     if (this.#records.length <= MAX_RECORDS) return;
     this.#records.shift();
     this.#dropped += 1;

@@ -34,6 +34,12 @@ interface Gauge {
 }
 export type Gauges = Readonly<Record<Budget, Gauge>>;
 
+/** Counts of one tunnel; `since`: when the first of it was said, in ms since the epoch. */
+export interface Used {
+  readonly used: { readonly messages: number; readonly bytes: number; readonly files: number };
+  readonly since?: number | undefined;
+}
+
 /** The counts of one tunnel. */
 export class Budgets {
   readonly #limits: BudgetLimits;
@@ -43,6 +49,16 @@ export class Budgets {
 
   constructor(limits: BudgetLimits) {
     this.#limits = limits;
+  }
+
+  get counted(): Used {
+    return { used: { ...this.#used }, since: this.#since };
+  }
+
+  /** As an earlier process of this side left them. */
+  restore({ used, since }: Used): void {
+    this.#used = { ...used };
+    this.#since = since;
   }
 
   /** An agent of the room has said something; `own` where it is this side's. */

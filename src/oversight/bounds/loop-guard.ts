@@ -19,7 +19,8 @@ const REMEMBERED = 8;
 const ALIKE = 0.85;
 
 /** `repetition`: the same things are said again. `no-progress`: little of what is said is new. */
-export type Loop = "repetition" | "no-progress";
+export const LOOPS = ["repetition", "no-progress"] as const;
+export type Loop = (typeof LOOPS)[number];
 
 interface Heard {
   readonly isNews: boolean;

@@ -125,7 +125,7 @@ export class Owner implements StreamService {
     const { tunnel } = this.#options;
     if (!wasOffered || tunnel.end !== undefined) return;
     const there = own.to?.filter((id) => tunnel.streamPort.isMember(id));
-    if (there?.length === 0) return;
+    if (there?.length === 0) return tunnel.keptServices?.over(own.serviceId);
     // A member that cannot be told finds out with the next connection.
     await tunnel
       .say(
@@ -251,6 +251,10 @@ export class Owner implements StreamService {
     const { lifeMs } = own.offer;
     this.#held.delete(own);
     own.state = { name: "offered", endsAt: lifeMs === undefined ? undefined : clock.now() + lifeMs };
+    const { endsAt: until } = own.state;
+    const { serviceId, to } = own;
+    const kept = { side: "offered", serviceId, name: own.offer.name, until } as const;
+    this.#options.tunnel.keptServices?.begins({ ...kept, ...(to === undefined ? {} : { to: [...to] }) });
     this.#options.onNews({ type: "changed" });
     if (lifeMs !== undefined)
       this.#timers.set(
@@ -267,6 +271,7 @@ export class Owner implements StreamService {
     const wasOver = own.state.name === "over";
     const ended = own.end(why);
     if (!wasOver) this.#options.onNews({ type: "changed" });
+    if (!wasOver && why === "expired") this.#options.tunnel.keptServices?.over(own.serviceId);
     await ended;
   }
 }

@@ -159,7 +159,7 @@ export class Taker {
   }
 
   async #listen(heard: HeardOffer, port: number | undefined): Promise<Taken> {
-    const { clock, primitives, onNews } = this.#options;
+    const { clock, primitives, tunnel, onNews } = this.#options;
     const { serviceId, entry, endsAt } = heard;
     const stats = { connections: 0, bytesIn: 0, bytesOut: 0 };
     const options: ListenOptions = {
@@ -207,6 +207,8 @@ export class Taker {
         () => void this.#end(serviceId, "expired"),
       );
     this.#taken.set(serviceId, kept);
+    const { name } = entry.offer;
+    tunnel.keptServices?.begins({ side: "taken", serviceId, name, until: endsAt });
     onNews({ type: "changed" });
     return kept;
   }
@@ -224,6 +226,7 @@ export class Taker {
     const kept = this.#taken.get(serviceId);
     if (kept === undefined) return false;
     this.#taken.delete(serviceId);
+    if (why !== "tunnel-over") this.#options.tunnel.keptServices?.over(serviceId);
     kept.cancelTimer();
     this.#options.onEnd(kept, why);
     await kept.listening.close();

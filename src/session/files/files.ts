@@ -45,6 +45,7 @@ export type FileNotice =
 
 /** The course of one offer, which may have to wait for a person. */
 export interface Offering {
+  readonly source: FileSource;
   readonly judgement: FileJudgement;
   /** Called when a person has let it go. @throws {TunnelError} share-changed, share-gone */
   readonly recheck: () => Promise<unknown>;
@@ -61,16 +62,23 @@ export interface FilesOptions<Said> {
   readonly port: StreamPort;
   readonly primitives: Primitives;
   readonly clock: Clock;
-  readonly say: (outgoing: OutgoingMessage, offering: Offering) => Promise<Said>;
+  readonly say: (outgoing: OutgoingMessage, offering: Offering, heldNo: number | undefined) => Promise<Said>;
   readonly notify: (notice: FileNotice) => void;
   /** A transfer has begun. @returns what is called at its end, however that comes, but not where a later process is to go on with it */
   readonly onReceiving?: ((transfer: Receiving) => () => void) | undefined;
+  /** An unfinished file or folder is about to lie there. */
+  readonly onPart?: ((part: string) => void) | undefined;
   /** An offer has left. */
   readonly onOffered?: ((share: Share) => void) | undefined;
   /** What an earlier process had offered. */
   readonly shares?: readonly Share[] | undefined;
   /** Credit of this side's streams that are no files. */
   readonly creditBeside?: () => number;
+}
+
+/** An offer that waited for a person in an earlier process, under a number of what is kept. */
+export interface HeldAs extends Pick<FileOffer, "id" | "key"> {
+  readonly heldNo: number;
 }
 
 /** A transfer as a later process needs it. */
@@ -182,14 +190,16 @@ export class Files<Said = unknown> {
     source: FileSource,
     offer: {
       name: string;
-      note?: string;
-      patch?: PatchFacts;
-      tree?: TreeFacts;
+      note?: string | undefined;
+      patch?: PatchFacts | undefined;
+      tree?: TreeFacts | undefined;
       to?: readonly MemberId[];
       author?: "human" | undefined;
+      /** An earlier process has made this very offer, and it waited there. */
+      as?: HeldAs | undefined;
     },
   ): Promise<{ fileId: FileId; sent: Said }> {
-    const { to, author, ...facts } = offer;
+    const { to, author, as, ...facts } = offer;
     const { primitives, say } = this.#options;
     try {
       const { size, sha256 } = source;
@@ -200,8 +210,9 @@ export class Files<Said = unknown> {
         return known;
       }
       if (this.#sharing.shares.length >= FILES.maxShares) throw new TunnelError("share-limit");
-      const id = primitives.random(OFFER_ID_BYTES);
-      const whole: FileOffer = { id, key: primitives.random(32), size, hash, ...facts };
+      const id = as?.id ?? primitives.random(OFFER_ID_BYTES);
+      const key = as?.key ?? primitives.random(32);
+      const whole: FileOffer = { id, key, size, hash, ...facts };
       const share: Share = { offer: whole, source, to, isOffered: false };
       this.#sharing.add(share);
       const outgoing: OutgoingMessage = {
@@ -211,7 +222,8 @@ export class Files<Said = unknown> {
         ...(author === undefined ? {} : { author }),
       };
       try {
-        const sent = await say(outgoing, {
+        const offering: Offering = {
+          source,
           judgement: { offer: whole, ...source.examined },
           recheck: () => source.read(0, 0),
           leaves: () => {
@@ -223,7 +235,8 @@ export class Files<Said = unknown> {
             this.#held.delete(share);
             if (this.#sharing.remove(share)) void source.close();
           },
-        });
+        };
+        const sent = await say(outgoing, offering, as?.heldNo);
         const isHeld = !share.isOffered && this.#sharing.shares.includes(share);
         if (isHeld && author === undefined) this.#held.set(share, sent);
         return { fileId: toBase64url(id), sent };
@@ -348,6 +361,11 @@ export class Files<Said = unknown> {
     const kept = (FILE.maxOpened - 1 - others.length) * FILE.windowMinBytes;
     const beside = this.#options.creditBeside?.() ?? 0;
     return FILE.windowTotalBytes - beside - kept - taken.reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /** Told of an unfinished file or folder before it lies there. */
+  get onPart(): ((part: string) => void) | undefined {
+    return this.#options.onPart;
   }
 
   /** Drops a transfer: its outcome has been told. */

@@ -46,12 +46,13 @@ export class IncomingFiles {
   }
 
   /** Begins to write beside the target. @throws {TunnelError} disk-full, save-failed, save-denied */
-  async create(place: SavePlace): Promise<IncomingFile> {
+  async create(place: SavePlace, onPart?: (part: string) => void): Promise<IncomingFile> {
     const disk = this.#disk;
-    return this.#unfinished.begin(place, async (part, done) => {
+    const make = async (part: string, done: () => void): Promise<IncomingFile> => {
       const handle = await disk.open(part, CREATE_NEW, 0o600);
       return new IncomingFile({ place, part, handle, disk, done });
-    });
+    };
+    return this.#unfinished.begin(place, make, onPart);
   }
 
   /**

@@ -5,7 +5,7 @@ import { isFolder } from "../../runtime/places.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import { FILE } from "../../protocol/base/limits.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
-import { toBase64url } from "../../protocol/base/bytes.ts";
+import { toBase64url, type Bytes } from "../../protocol/base/bytes.ts";
 import type { FileOffer, PatchFacts } from "../../protocol/files/offer.ts";
 import type { TreeEntry, TreeFacts } from "../../protocol/files/tree.ts";
 import { contextOf, type GitContext } from "../git/context.ts";
@@ -25,7 +25,7 @@ import { OutgoingFile } from "./outgoing.ts";
 import { resolveSave, type SavePlace } from "../paths/place.ts";
 import { isPartOf, removePart } from "../paths/unfinished.ts";
 import type { Examined, TextScanner } from "../saying/judging.ts";
-import type { FileSink, FileSource } from "./port.ts";
+import type { FileOrigin, FileSink, FileSource } from "./port.ts";
 import { faultBehind, firstRoot, segmentsInRoots } from "../paths/roots.ts";
 import { resolveShare } from "../paths/share.ts";
 import { ReceivedContents } from "../folders/received-contents.ts";
@@ -72,6 +72,14 @@ export interface TreeContentsView extends Pick<Gathered, "ignored" | "renamed"> 
   readonly leftOut: readonly LeftOutEntry[];
 }
 
+/** Where an earlier process had the bytes of an offer from, and at which gates it was. */
+export type KeptOrigin =
+  | Exclude<FileOrigin, { kind: "made" }>
+  | ({ readonly kind: "made"; readonly where: Outbound; readonly bytes: () => Bytes | undefined } & Pick<
+      Examined,
+      "gates" | "reasons"
+    >);
+
 export type ChangeFacts = Pick<Patch, "base" | "head" | "leftOut" | "notes">;
 
 /** A received patch, and where it holds commits what `git am` would do with them. */
@@ -84,6 +92,8 @@ export interface SaveWish {
   readonly only?: readonly string[] | undefined;
   /** The unfinished one that an earlier process has left. */
   readonly part?: string | undefined;
+  /** Told of the unfinished one before it is there. */
+  readonly onPart?: ((part: string) => void) | undefined;
 }
 
 /** Where a received file goes. */
@@ -139,7 +149,7 @@ export class LocalFiles {
       examined: { path: place, gates, reasons, verdict },
       size,
       sha256: verdict.digest,
-      paths: { kind: "file", all: [path.resolve(cwd, given)] },
+      origin: { kind: "file", paths: [path.resolve(cwd, given)] },
       read: (offset, length) => file.read(offset, length),
       close: () => Promise.resolve(),
     };
@@ -177,10 +187,10 @@ export class LocalFiles {
     const gathered = await gather(given, { ...reach, ignore: { env, home, signal } });
     const { source, facts, entries, leftOut } = await treeSource(gathered, { scanner, ...options });
     const { name, ignored, renamed } = gathered;
-    const paths = { kind: "tree", all: given.map((one) => path.resolve(cwd, one)) } as const;
+    const origin = { kind: "tree", paths: given.map((one) => path.resolve(cwd, one)) } as const;
     return {
       name,
-      source: { ...source, paths },
+      source: { ...source, origin },
       tree: facts,
       contents: { entries, leftOut, ignored, renamed },
     };
@@ -221,32 +231,59 @@ export class LocalFiles {
    * What an earlier process has offered, if it is still that: it is read as a whole once more, before its first byte goes.
    * @param offer its encoded offer
    */
-  again(paths: NonNullable<FileSource["paths"]>, { size, hash }: FileOffer): FileSource {
+  again(origin: KeptOrigin, { size, hash }: FileOffer): FileSource {
     const sha256 = Buffer.from(hash).toString("hex");
-    const options = { signal: new AbortController().signal, onProgress: () => undefined };
-    const find = async (): Promise<FileSource> => {
-      const [only = ""] = paths.all;
-      const found =
-        paths.kind === "file" ? await this.share(only, options) : await this.tree(paths.all, options);
-      if (found.source.sha256 === sha256) return found.source;
-      await found.source.close();
-      throw new TunnelError("share-changed");
-    };
+    // Bytes that lie beside a journal count as those in memory do: another process brings no other limit.
+    const counted = origin.kind === "made" ? size : 0;
+    this.#madeBytes += counted;
+    const isCounted = counted > 0;
     let finding: Promise<FileSource> | undefined;
-    const source = (): Promise<FileSource> => (finding ??= find());
+    const source = (): Promise<FileSource> => (finding ??= this.asOffered(origin, { hash }, isCounted));
     return {
       examined: {
-        path: paths.all[0] ?? "",
+        path: origin.kind === "made" ? this.cwd : (origin.paths[0] ?? ""),
         gates: [],
         reasons: [],
         verdict: { kind: "clear", digest: sha256 },
       },
       size,
       sha256,
-      paths,
       read: async (offset, length) => (await source()).read(offset, length),
-      close: async () => (await finding?.catch(() => undefined))?.close(),
+      close: async () => {
+        this.#madeBytes -= counted;
+        await (await finding?.catch(() => undefined))?.close();
+      },
     };
+  }
+
+  /**
+   * The same, read now: with the guards for paths and the search for secrets as for a new offer.
+   * @throws {TunnelError} share-changed, share-gone, and as {@link share}, {@link tree} and {@link text}
+   */
+  async asOffered(
+    origin: KeptOrigin,
+    { hash }: Pick<FileOffer, "hash">,
+    isCounted = false,
+  ): Promise<FileSource> {
+    const source = await this.#from(origin, isCounted);
+    if (source.sha256 === Buffer.from(hash).toString("hex")) return source;
+    await source.close();
+    throw new TunnelError("share-changed");
+  }
+
+  async #from(origin: KeptOrigin, isCounted: boolean): Promise<FileSource> {
+    const options = { signal: new AbortController().signal, onProgress: () => undefined };
+    switch (origin.kind) {
+      case "file":
+        return (await this.share(origin.paths[0] ?? "", options)).source;
+      case "tree":
+        return (await this.tree(origin.paths, options)).source;
+      case "made": {
+        const bytes = origin.bytes();
+        if (bytes === undefined) throw new TunnelError("share-gone");
+        return await this.#made(origin.where, bytes, { ...origin, isCounted });
+      }
+    }
   }
 
   /** A text that is no file here. @throws {TunnelError} share-limit, scan-failed */
@@ -257,21 +294,27 @@ export class LocalFiles {
   async #made(
     where: Outbound,
     bytes: Uint8Array,
-    found: Pick<Examined, "gates" | "reasons"> = { gates: [], reasons: [] },
+    {
+      gates,
+      reasons,
+      isCounted = false,
+    }: Pick<Examined, "gates" | "reasons"> & { readonly isCounted?: boolean } = { gates: [], reasons: [] },
   ): Promise<FileSource> {
     const { cwd, scanner } = this.#options;
-    if (this.#madeBytes + bytes.length > MAX_MADE_BYTES) throw new TunnelError("share-limit");
+    const counted = isCounted ? 0 : bytes.length;
+    if (counted > 0 && this.#madeBytes + counted > MAX_MADE_BYTES) throw new TunnelError("share-limit");
     const scan = scanner.openContent(where, bytes.length);
     await scan.write(bytes);
     const verdict = await scan.end();
-    this.#madeBytes += bytes.length;
+    this.#madeBytes += counted;
     return {
-      examined: { path: cwd, ...found, verdict },
+      examined: { path: cwd, gates, reasons, verdict },
       size: bytes.length,
       sha256: verdict.digest,
+      origin: { kind: "made", where, bytes },
       read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
       close: () => {
-        this.#madeBytes -= bytes.length;
+        this.#madeBytes -= counted;
         return Promise.resolve();
       },
     };
@@ -317,20 +360,15 @@ export class LocalFiles {
    * @param only of a tree: paths of its list
    * @throws {TunnelError} path-*, save-*, disk-full
    */
-  async sink(
-    { savePath, overwrite, only, part }: SaveWish,
-    offer: FileOffer,
-    owner: MemberId,
-  ): Promise<FileSink> {
-    if (offer.tree !== undefined && part !== undefined) await removePart(part);
-    if (offer.tree !== undefined)
-      return await this.#treeSink({ ...offer, tree: offer.tree }, { savePath, only }, owner);
+  async sink(wish: SaveWish, offer: FileOffer, owner: MemberId): Promise<FileSink> {
+    const { savePath, overwrite, part, onPart } = wish;
+    if (offer.tree !== undefined) return await this.#treeSink({ ...offer, tree: offer.tree }, wish, owner);
     const { size, hash } = offer;
     const found = await this.#place(savePath, overwrite);
     // A file of the name that it gets instead is not the one that was to be replaced.
     const place = found.renamed === undefined ? found : await this.#place(savePath, false);
     await assertRoom(place.folder, size);
-    const file = await this.#fileIn(place, part, size);
+    const file = await this.#fileIn(place, { part, onPart }, size);
     return {
       part: file.part,
       received: file.position,
@@ -344,7 +382,11 @@ export class LocalFiles {
   }
 
   /** What an earlier process has left of it is gone on with, or removed. */
-  async #fileIn(place: SavePlace, part: string | undefined, size: number): Promise<IncomingFile> {
+  async #fileIn(
+    place: SavePlace,
+    { part, onPart }: Pick<SaveWish, "part" | "onPart">,
+    size: number,
+  ): Promise<IncomingFile> {
     if (part !== undefined && isPartOf(part, place.folder)) {
       try {
         return await this.#incoming.resume(place, part, size);
@@ -353,17 +395,19 @@ export class LocalFiles {
       }
     }
     if (part !== undefined) await removePart(part);
-    return this.#incoming.create(place);
+    return this.#incoming.create(place, onPart);
   }
 
   /** A folder is never replaced, whatever is asked for. */
   async #treeSink(
     offer: FileOffer & { readonly tree: TreeFacts },
-    { savePath, only }: Pick<SaveWish, "savePath" | "only">,
+    { savePath, only, part, onPart }: SaveWish,
     owner: MemberId,
   ): Promise<FileSink> {
     const { cwd, home, config } = this.#options;
     const place = await this.#place(savePath, false);
+    const isHere = part !== undefined && isPartOf(part, place.folder);
+    if (part !== undefined && !isHere) await removePart(part);
     const segments = [
       ...(await segmentsInRoots(place.folder, { cwd, home, roots: config.saveRoots })),
       place.name,
@@ -373,6 +417,8 @@ export class LocalFiles {
       place,
       segments,
       only,
+      left: isHere ? part : undefined,
+      onPart,
       known: (hash) => this.#received.find(owner, hash),
       saved: (hash, file) => this.#received.add(owner, hash, file),
     });

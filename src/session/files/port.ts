@@ -4,6 +4,7 @@ import type { StreamRequest, StreamWord } from "../../protocol/link/stream-frame
 import type { Bytes } from "../../protocol/base/bytes.ts";
 import type { MemberId } from "../../protocol/base/ids.ts";
 import type { Presence } from "../../protocol/room/participant.ts";
+import type { Outbound } from "../../oversight/filter/verdict.ts";
 import type { TreeSide } from "../folders/tree-side.ts";
 import type { Examined } from "../saying/judging.ts";
 
@@ -17,14 +18,20 @@ export interface StreamPort extends StreamMachine {
   isConnected(id: MemberId): boolean;
 }
 
+/** All of which a content can be made again. */
+export type FileOrigin =
+  | { readonly kind: "file" | "tree"; readonly paths: readonly string[] }
+  /** In memory alone. */
+  | { readonly kind: "made"; readonly where: Outbound; readonly bytes: Bytes };
+
 /** A file to read from, which stays what it was when it was offered. */
 export interface FileSource {
   readonly examined: Examined;
   readonly size: number;
   /** SHA-256 of the whole, lower-case hex. */
   readonly sha256: string;
-  /** The paths of which it can be made again; undefined for what is in memory alone. */
-  readonly paths?: { readonly kind: "file" | "tree"; readonly all: readonly string[] };
+  /** Undefined where nothing can bring it back. */
+  readonly origin?: FileOrigin;
   /** @throws {TunnelError} share-changed, share-gone */
   read(offset: number, length: number): Promise<Bytes>;
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
-import { chmod, lstat, rm } from "node:fs/promises";
+import { chmod, lstat, realpath, rm } from "node:fs/promises";
 import path from "node:path";
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
@@ -18,10 +18,10 @@ import type { ByteRange } from "../../protocol/files/tree-receiver.ts";
 import { codeOf, writeFailure } from "../paths/failures.ts";
 import { heldName } from "../paths/held-name.ts";
 import { CREATE_NEW, type SavePlace } from "../paths/place.ts";
-import { Unfinished } from "../paths/unfinished.ts";
+import { removePart, Unfinished } from "../paths/unfinished.ts";
 import { atOnce } from "./at-once.ts";
 import { chosen, placeTree, type LocalTree } from "./local-tree.ts";
-import { FILE_MODE, MAX_AT_ONCE, OpenContent, reuse, type Wanted } from "./open-content.ts";
+import { adopt, FILE_MODE, MAX_AT_ONCE, OpenContent, reuse, type Wanted } from "./open-content.ts";
 import { assertRoom } from "./room.ts";
 import { Slices } from "./slices.ts";
 import { DISK, folds, type TreeDisk } from "./tree-disk.ts";
@@ -36,6 +36,10 @@ export interface TreeRequest {
   readonly segments: readonly string[];
   /** Paths of the list; everything when undefined. */
   readonly only: readonly string[] | undefined;
+  /** An unfinished folder of an earlier process, beside the place: what is whole in it is taken over. */
+  readonly left?: string | undefined;
+  /** Told of the unfinished folder before it is there. */
+  readonly onPart?: ((part: string) => void) | undefined;
   /** A file that had this content (SHA-256, base64url) when it came from the same member. */
   readonly known: (hash: string) => string | undefined;
   /** Called for every file that is saved. */
@@ -58,12 +62,13 @@ export class IncomingTrees {
   /** Begins a folder beside its place. @throws {TunnelError} disk-full, save-failed, save-denied */
   async create(request: TreeRequest): Promise<IncomingTree> {
     const disk = this.#disk;
-    return this.#unfinished.begin(request.place, async (part, done) => {
+    const make = async (part: string, done: () => void): Promise<IncomingTree> => {
       await disk.mkdir(part);
       // Nobody else looks into it before it is whole. Some disks know no modes.
       await chmod(part, 0o700).catch(() => undefined);
       return new IncomingTree(request, { part, disk, done });
-    });
+    };
+    return this.#unfinished.begin(request.place, make, request.onPart);
   }
 
   /** For the end of the process, when nothing can be waited for. */
@@ -74,7 +79,7 @@ export class IncomingTrees {
 
 /** A folder on its way in: it appears at its place whole and verified, or not at all. */
 export class IncomingTree implements TreeSide {
-  /** A later process begins it anew. */
+  /** The list comes again in each process; it tells what else is there. */
   readonly received = 0;
   readonly #request: TreeRequest;
   readonly part: string;
@@ -126,7 +131,7 @@ export class IncomingTree implements TreeSide {
       for (const names of local.folders) await this.#disk.mkdir(this.#at(names));
       const coming: Wanted[] = [];
       const here: (readonly [source: string, one: Wanted])[] = [];
-      for (const one of await this.#contents(entries, local)) {
+      for (const one of await this.#notLeft(await this.#contents(entries, local))) {
         const source = known(one.content.hash);
         if (source === undefined) coming.push(one);
         else here.push([source, one]);
@@ -191,6 +196,13 @@ export class IncomingTree implements TreeSide {
     });
   }
 
+  /** Lets what is whole be, for a later process that goes on with it. */
+  leave(): Promise<void> {
+    const run = this.#turn.then(() => this.#close());
+    this.#turn = run;
+    return run;
+  }
+
   abort(): Promise<void> {
     const run = this.#turn.then(() => this.#discard());
     this.#turn = run;
@@ -219,6 +231,25 @@ export class IncomingTree implements TreeSide {
     return [...byHash.values()];
   }
 
+  /** Takes over what an earlier process has left, and removes the rest of that. @returns those contents that were not there */
+  async #notLeft(all: readonly Wanted[]): Promise<readonly Wanted[]> {
+    const { left } = this.#request;
+    const root = left === undefined ? undefined : await realpath(left).catch(() => undefined);
+    if (left === undefined || root === undefined) return all;
+    const missing: Wanted[] = [];
+    await atOnce(MAX_AT_ONCE, all, async (one) => {
+      const name = path.relative(this.part, must(one.files[0], "a file of this content"));
+      if (!(await adopt(this.#disk, path.join(root, name), one))) missing.push(one);
+    });
+    await this.#removeLeft();
+    return missing;
+  }
+
+  async #removeLeft(): Promise<void> {
+    const { left } = this.#request;
+    if (left !== undefined) await removePart(left);
+  }
+
   #next(): OpenContent {
     const wanted = this.#coming.shift();
     if (wanted === undefined) throw new TunnelError("file-too-long");
@@ -239,11 +270,19 @@ export class IncomingTree implements TreeSide {
     return run;
   }
 
+  async #close(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    await this.#open?.drop();
+    this.#done();
+  }
+
   async #discard(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
     await this.#open?.drop();
     await rm(this.part, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+    await this.#removeLeft();
     this.#done();
   }
 }

@@ -1,6 +1,6 @@
 import { createHash, hash, type Hash } from "node:crypto";
 import { constants } from "node:fs";
-import { open, rm } from "node:fs/promises";
+import { open, realpath, rm } from "node:fs/promises";
 import { must } from "../../errors/must.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Bytes } from "../../protocol/base/bytes.ts";
@@ -109,14 +109,53 @@ export class OpenContent {
     return false;
   }
 
-  async #copy(from: string, to: string): Promise<void> {
-    await this.#disk.copyFile(from, to);
-    const handle = await this.#disk.open(to, constants.O_RDWR, FILE_MODE);
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
+  #copy(from: string, to: string): Promise<void> {
+    return copyWhole(this.#disk, from, to);
+  }
+}
+
+/** @throws {Error} */
+async function copyWhole(disk: TreeDisk, from: string, to: string): Promise<void> {
+  await disk.copyFile(from, to);
+  const handle = await disk.open(to, constants.O_RDWR, FILE_MODE);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Moves a file of an unfinished folder to where it is wanted, if it is this user's plain file of that content.
+ * @param source without links on the way @returns whether it was @throws {Error} of the disk
+ */
+export async function adopt(disk: TreeDisk, source: string, { content, files }: Wanted): Promise<boolean> {
+  const [first, ...others] = files;
+  if (first === undefined || !(await isWholeFile(source, content))) return false;
+  await disk.rename(source, first);
+  for (const other of others) await copyWhole(disk, first, other);
+  return true;
+}
+
+async function isWholeFile(source: string, { size, hash: wanted }: TreeContent): Promise<boolean> {
+  if ((await realpath(source).catch(() => undefined)) !== source) return false;
+  const handle = await open(source, READ_ONLY).catch(() => undefined);
+  if (handle === undefined) return false;
+  try {
+    const found = await handle.stat();
+    const isOwn = found.isFile() && found.nlink === 1 && found.uid === (process.getuid?.() ?? found.uid);
+    if (!isOwn || found.size !== size) return false;
+    const digest = createHash("sha256");
+    const piece = new Uint8Array(Math.min(READ_BYTES, size));
+    for (let done = 0; done < size;) {
+      const { bytesRead } = await handle.read(piece, 0, piece.length);
+      if (bytesRead === 0) return false;
+      digest.update(piece.subarray(0, bytesRead));
+      done += bytesRead;
     }
+    return digest.digest("base64url") === wanted;
+  } finally {
+    await handle.close();
   }
 }
 

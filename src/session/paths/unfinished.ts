@@ -7,6 +7,12 @@ import type { SavePlace } from "./place.ts";
 const SUFFIX = ".tunnel-part";
 const NAME = /^\.[0-9a-f]{24}\.tunnel-part$/;
 
+/** The random part of the name of an unfinished file or folder; undefined for any other name. */
+export function partTag(part: string): string | undefined {
+  const name = path.basename(part);
+  return NAME.test(name) ? name.slice(1, -SUFFIX.length) : undefined;
+}
+
 /** Whether an unfinished file or folder of this name can lie in a folder: nothing else is ever touched. */
 export function isPartOf(part: string, folder: string): boolean {
   return path.dirname(part) === folder && NAME.test(path.basename(part));
@@ -32,13 +38,19 @@ export class Unfinished {
 
   /**
    * Begins one beside its place, under a name that nobody can guess and that marks it as unfinished.
+   * @param onPart told of it before it is there
    * @throws {TunnelError} disk-full, save-failed, save-denied
    */
-  async begin<T>({ folder }: SavePlace, make: (part: string, done: () => void) => Promise<T>): Promise<T> {
+  async begin<T>(
+    { folder }: SavePlace,
+    make: (part: string, done: () => void) => Promise<T>,
+    onPart?: (part: string) => void,
+  ): Promise<T> {
     const part = path.join(folder, `.${randomBytes(12).toString("hex")}${SUFFIX}`);
     const done = (): void => void this.#parts.delete(part);
     // Before it is there, so that there is no moment at which it is there and unknown.
     this.#parts.add(part);
+    onPart?.(part);
     try {
       return await make(part, done);
     } catch (error) {

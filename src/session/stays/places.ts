@@ -3,7 +3,7 @@ import path from "node:path";
 import { ensurePrivateDirectory, isPrivate } from "../../runtime/private-directory.ts";
 
 /** The folder of stays in each folder that could have one. */
-const STAYS = "stays";
+export const STAYS = "stays";
 /** The id of a tunnel: a name that leads nowhere else. */
 const ID = /^[0-9a-f]{12}$/;
 /** A process that has a stay says so this often, in ms: when it ended is known to this. */

@@ -23,6 +23,8 @@ import {
   sweepStays,
   type StayPlace,
 } from "./places.ts";
+import { contentOf, forgetContent, keepContent } from "./contents.ts";
+import { forgetPart, notePart, removeLeftParts, removeParts } from "./parts.ts";
 import { StayLog } from "./stay-log.ts";
 
 export interface StaysOptions {
@@ -209,7 +211,7 @@ export class Stays {
 
   /** Leaves nothing of the stays whose time is over. */
   async sweep(): Promise<void> {
-    const { folders, platform, clock, keepMs } = this.#options;
+    const { folders, platform, clock, keepMs, disk } = this.#options;
     await sweepStays({
       folders,
       platform,
@@ -217,6 +219,7 @@ export class Stays {
       keepMs,
       isHeld: async (place) => isLocked(await this.#lockOptions(place)),
     });
+    await removeLeftParts(disk, folders, platform);
   }
 
   async #kept(place: StayPlace, log: StayLog, lock: Lock): Promise<KeptStay> {
@@ -286,7 +289,7 @@ export class KeptStay implements Keeper {
   readonly #place: StayPlace;
   readonly #log: StayLog;
   readonly #lock: Lock;
-  readonly #options: Pick<StaysOptions, "clock" | "keepMs" | "holding">;
+  readonly #options: Pick<StaysOptions, "clock" | "keepMs" | "holding" | "disk">;
   readonly #stopBeating: () => void;
   #caretaker: Caretaker | undefined;
   #isOver = false;
@@ -295,7 +298,7 @@ export class KeptStay implements Keeper {
     place: StayPlace,
     log: StayLog,
     lock: Lock,
-    options: Pick<StaysOptions, "clock" | "keepMs" | "holding">,
+    options: Pick<StaysOptions, "clock" | "keepMs" | "holding" | "disk">,
   ) {
     const { clock, keepMs } = options;
     this.#options = options;
@@ -366,6 +369,32 @@ export class KeptStay implements Keeper {
     await this.#caretaker?.end();
   }
 
+  /**
+   * Keeps the bytes of something beside the journal.
+   * @param name of hex digits @returns whether they are there
+   */
+  keepContent(name: string, bytes: Bytes): boolean {
+    return this.isKept && keepContent(this.#options.disk, this.#place, { name, bytes });
+  }
+
+  /** Undefined where they are not there, or are more than `maxBytes`. */
+  content(name: string, maxBytes: number): Bytes | undefined {
+    return contentOf(this.#options.disk, this.#place, { name, maxBytes });
+  }
+
+  forgetContent(name: string): void {
+    forgetContent(this.#options.disk, this.#place, name);
+  }
+
+  /** An unfinished file or folder, by its path, is about to lie somewhere else than here. */
+  partBegins(part: string): void {
+    notePart(this.#options.disk, this.#place, part);
+  }
+
+  partOver(part: string): void {
+    forgetPart(this.#options.disk, this.#place, part);
+  }
+
   /** The process ends, and a later one may come back. */
   leave(): void {
     if (this.#isOver) return;
@@ -384,6 +413,7 @@ export class KeptStay implements Keeper {
     await this.uncared();
     this.#log.remove();
     await removePlace(this.#place);
+    await removeParts(this.#options.disk, this.#place);
   }
 }
 

@@ -13,7 +13,8 @@ const ask = counter;
 const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const path = z.enum(["watch", "page", "terminal", "client"]);
 
-const record = z.discriminatedUnion("kind", [
+/** One record, as it is written down. */
+export const auditRecord = z.discriminatedUnion("kind", [
   z.strictObject({
     at: instant,
     kind: z.literal("asked"),
@@ -60,7 +61,7 @@ const record = z.discriminatedUnion("kind", [
 export const auditSchema = z.strictObject({
   /** Older records that were no longer kept. */
   dropped: counter,
-  records: z.array(record).check(z.maxLength(MAX_RECORDS)),
+  records: z.array(auditRecord).check(z.maxLength(MAX_RECORDS)),
 });
 
 export type Audit = z.infer<typeof auditSchema>;

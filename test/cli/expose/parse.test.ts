@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseCommand } from "../../../src/cli/args.ts";
-import { durationText, parseDuration } from "../../../src/cli/expose/duration.ts";
+import { parseDuration } from "../../../src/cli/expose/duration.ts";
+import { durationText } from "../../../src/view/time.ts";
 
 const parsed = (line: string) => parseCommand(line.split(" "));
 

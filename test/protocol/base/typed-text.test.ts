@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { typedText, withoutColours } from "../../../src/protocol/base/typed-text.ts";
-import { removedText } from "../../../src/view/removed.ts";
+import { removedText } from "../../../src/view/words/removed.ts";
 
 describe("colours in a text", () => {
   it.each([

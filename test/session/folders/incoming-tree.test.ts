@@ -3,6 +3,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -34,6 +35,7 @@ interface Wish {
   readonly trees?: IncomingTrees;
   readonly only?: string[];
   readonly known?: ReadonlyMap<string, string>;
+  readonly left?: string;
 }
 
 async function begin(offer: FileOffer & { tree: TreeFacts }, wish: Wish = {}) {
@@ -47,6 +49,7 @@ async function begin(offer: FileOffer & { tree: TreeFacts }, wish: Wish = {}) {
     only,
     known: (hash) => known.get(hash),
     saved: (hash, file) => saved.set(hash, file),
+    left: wish.left,
   });
   return { tree, trees, saved };
 }
@@ -190,6 +193,60 @@ describe("a tree on its way in", () => {
       expect(names().filter((name) => name.includes("tunnel-part"))).toEqual([]);
       cwd = folder();
     }
+  });
+
+  describe("that an earlier process has left", () => {
+    const all = { ...FILES, "b/large.txt": large };
+
+    /** It ends with so many bytes of the content. */
+    async function leftAfter(bytes: number) {
+      const { offer, content } = treeOf(all);
+      const { tree, trees } = await begin(offer);
+      await tree.write([content.subarray(0, offer.tree.list)]);
+      const ranges = await tree.plan();
+      const wanted = concat(...ranges.map(({ from, to }) => content.subarray(from, to)));
+      await tree.write([wanted.subarray(0, bytes)]);
+      await tree.leave();
+      expect(trees.size).toBe(0);
+      return { offer, content, left: tree.part, wanted: wanted.length };
+    }
+
+    it("goes on from its whole files, and nothing of the old folder stays", async () => {
+      const { offer, content, left, wanted } = await leftAfter(100);
+      expect(readFileSync(path.join(left, "b/same.txt"), "utf8")).toBe("one");
+      const { tree } = await begin(offer, { left });
+      // A large file that has come in part comes again, the small ones do not.
+      const comes = await fill(tree, content, offer.tree.list);
+      expect(comes).toBeLessThan(wanted);
+      expect(comes).toBe(large.length);
+      expect(existsSync(left)).toBe(false);
+      await tree.commit();
+      for (const [name, text] of Object.entries(all))
+        if (!name.endsWith("/")) expect(readFileSync(path.join(cwd, "got", name), "utf8")).toBe(text);
+      expect(names().filter((name) => name.includes("tunnel-part"))).toEqual([]);
+    });
+
+    it("is not taken for what it is not any more, nor for what lies elsewhere", async () => {
+      const { offer, content, left, wanted } = await leftAfter(100);
+      const elsewhere = path.join(cwd, "elsewhere");
+      writeFileSync(elsewhere, "two");
+      rmSync(path.join(left, "b/c.txt"));
+      symlinkSync(elsewhere, path.join(left, "b/c.txt"));
+      writeFileSync(path.join(left, "a.txt"), "eno");
+      const { tree } = await begin(offer, { left });
+      expect(await fill(tree, content, offer.tree.list)).toBe(wanted);
+      await tree.commit();
+      expect(readFileSync(path.join(cwd, "got/a.txt"), "utf8")).toBe("one");
+      expect(readFileSync(elsewhere, "utf8")).toBe("two");
+    });
+
+    it("is removed with the transfer, where that fails before its list is there", async () => {
+      const { offer, left } = await leftAfter(100);
+      const { tree } = await begin(offer, { left });
+      await tree.abort();
+      expect(names()).toEqual([]);
+      expect(existsSync(left)).toBe(false);
+    });
   });
 
   const full = Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -194,5 +194,108 @@ describe("the stays of a user", () => {
     };
     expect(await rejectedWith(aProcess(running, { holding }).resume(ID))).toBe("stay-unreadable");
     expect(events).toEqual(["let go", "care", "hold", "leave"]);
+  });
+});
+
+describe("what lies beside the journal of a stay", () => {
+  const NAME = "ab".repeat(16);
+
+  it("is this user's alone, as it was, and of its own name alone", async () => {
+    const kept = await aProcess(["first"]).begin(ID);
+    const bytes = encodeUtf8("in memory");
+    expect(kept?.keepContent(NAME, bytes)).toBe(true);
+    expect(kept?.content(NAME, 100)).toEqual(bytes);
+    expect(kept?.content(NAME, 3)).toBeUndefined();
+    if (process.platform !== "win32")
+      expect(statSync(path.join(folder(), `${NAME}.content`)).mode & 0o777).toBe(0o600);
+    for (const name of ["../ab", "alive", ""]) expect(kept?.keepContent(name, bytes)).toBe(false);
+    // There already, and no second time.
+    expect(kept?.keepContent(NAME, bytes)).toBe(true);
+    kept?.forgetContent(NAME);
+    expect(kept?.content(NAME, 100)).toBeUndefined();
+  });
+
+  it("is nothing at all on a disk that takes half of it", async () => {
+    const full: StaysOptions["disk"] = {
+      ...nodeDisk,
+      create(file) {
+        const made = nodeDisk.create(file);
+        if (made === undefined || !file.endsWith(".content")) return made;
+        const write = (bytes: Uint8Array): void => {
+          made.write(bytes.subarray(0, 3));
+          throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+        };
+        return { ...made, identity: made.identity, write, close: () => made.close() };
+      },
+    };
+    const kept = await aProcess(["first"], { disk: full }).begin(ID);
+    expect(kept?.keepContent(NAME, encodeUtf8("in memory"))).toBe(false);
+    expect(readdirSync(folder()).filter((name) => name.endsWith(".content"))).toEqual([]);
+    expect(kept?.isKept).toBe(true);
+  });
+});
+
+describe("unfinished files that lie elsewhere", () => {
+  const partNamed = (tag: string): string => {
+    const part = path.join(root, "project", `.${tag}.tunnel-part`);
+    mkdirSync(path.dirname(part), { recursive: true });
+    writeFileSync(part, "half");
+    return part;
+  };
+  const ONE = "a".repeat(24);
+  const OTHER = "b".repeat(24);
+  const notes = (): string[] => readdirSync(path.dirname(folder())).filter((name) => name.endsWith(".part"));
+  const late = (running: readonly string[]): Stays =>
+    aProcess(running, {
+      clock: { now: () => Date.now() + KEEP_MS + 1_000, after: () => () => undefined },
+    });
+
+  it("go with a stay that is over", async () => {
+    const kept = await aProcess(["first"]).begin(ID);
+    const part = partNamed(ONE);
+    kept?.partBegins(part);
+    await kept?.remove();
+    expect([existsSync(part), notes()]).toEqual([false, []]);
+  });
+
+  it("wait for a stay to which somebody can come back, and are removed after its time", async () => {
+    const kept = await aProcess(["first"]).begin(ID);
+    const [part, whole] = [partNamed(ONE), partNamed(OTHER)];
+    kept?.partBegins(part);
+    kept?.partBegins(whole);
+    kept?.partOver(whole);
+    kept?.leave();
+    await aProcess(["first"]).sweep();
+    expect(existsSync(part)).toBe(true);
+    await late(["first"]).sweep();
+    // This one came to its end, and is nobody's business any more.
+    expect([existsSync(part), existsSync(whole), notes()]).toEqual([false, true, []]);
+  });
+
+  it("are removed as well where another program has removed the stay before", async () => {
+    const kept = await aProcess(["first"]).begin(ID);
+    const part = partNamed(ONE);
+    kept?.partBegins(part);
+    kept?.leave();
+    rmSync(folder(), { recursive: true });
+    await aProcess(["first"]).sweep();
+    expect([existsSync(part), notes()]).toEqual([false, []]);
+  });
+
+  it("are those of their name alone: a note leads to nothing else", async () => {
+    const kept = await aProcess(["first"]).begin(ID);
+    kept?.leave();
+    const stays = path.dirname(folder());
+    const mine = path.join(root, "project", "mine.txt");
+    partNamed(ONE);
+    writeFileSync(mine, "mine");
+    const note = (tag: string, text: string): void =>
+      writeFileSync(path.join(stays, `${"c".repeat(12)}-${tag}.part`), text, { mode: 0o600 });
+    note(ONE, mine);
+    note(OTHER, path.join(root, "project", `.${ONE}.tunnel-part`));
+    await aProcess(["first"]).sweep();
+    expect(existsSync(mine)).toBe(true);
+    expect(existsSync(path.join(root, "project", `.${ONE}.tunnel-part`))).toBe(true);
+    expect(notes()).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import type { TreeReport } from "../../../session/folders/tree-side.ts";
 import type { TransferView } from "../../../view/files.ts";
 import { heldView } from "../../../view/held.ts";
 import type { PatchView } from "../../../view/patches.ts";
-import { removedText } from "../../../view/removed.ts";
+import { removedText } from "../../../view/words/removed.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { transferText } from "../terminal/file-lines.ts";
 

@@ -3,7 +3,7 @@ import type { EntryView, NoticeEventView, SystemEventView } from "../../../view/
 import { errorView, type ErrorView } from "../../../view/errors.ts";
 import { recentFiles } from "../../../view/files.ts";
 import type { HealthView } from "../../../view/health.ts";
-import { removedText } from "../../../view/removed.ts";
+import { removedText } from "../../../view/words/removed.ts";
 import type { StatusView } from "../../../view/status.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { safeJson } from "../terminal/safe-text.ts";

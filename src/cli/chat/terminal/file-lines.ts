@@ -6,7 +6,7 @@ import { sizeText, type FilesView, type FileView, type TransferView } from "../.
 import { heldView } from "../../../view/held.ts";
 import { shownLabel } from "../../../view/labels.ts";
 import type { AppliesView, PatchView } from "../../../view/patches.ts";
-import { removedText } from "../../../view/removed.ts";
+import { removedText } from "../../../view/words/removed.ts";
 import type { ChatEvent } from "../conversation/events.ts";
 import { shortId } from "../conversation/file-ids.ts";
 import { safeLabel, safeName } from "./safe-text.ts";

@@ -12,10 +12,10 @@ import type {
 import type { ErrorView } from "../../../view/errors.ts";
 import type { WayBackView } from "../../../view/invites.ts";
 import type { MemberView } from "../../../view/members.ts";
-import { removedText } from "../../../view/removed.ts";
+import { removedText } from "../../../view/words/removed.ts";
 import type { StatusView } from "../../../view/status.ts";
 import { resumeCommand } from "../../../view/kept.ts";
-import { durationText } from "../../expose/duration.ts";
+import { durationText } from "../../../view/time.ts";
 import type { Paint } from "../../io/output.ts";
 import { wrapWords } from "../../io/wrap.ts";
 import type { ChatEvent } from "../conversation/events.ts";
@@ -465,4 +465,5 @@ const SERVICE_OVER = {
   expired: "its time is over",
   "owner-left": "its owner has left",
   denied: "its owner's human does not let you connect",
+  restarted: "the server that had it has ended",
 } as const;

@@ -1,6 +1,6 @@
 import stringWidth from "string-width";
 import { wrapWords } from "../../io/wrap.ts";
-import { removedText } from "../../../view/removed.ts";
+import { removedText } from "../../../view/words/removed.ts";
 import { lineEditor } from "./editor.ts";
 import { BREAK, keyboard, PASTE_OFF, PASTE_ON, type TerminalInput } from "./keyboard.ts";
 import { oneRow } from "./safe-text.ts";
