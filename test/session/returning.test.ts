@@ -36,6 +36,7 @@ describe("a stay survives the end of a process", () => {
     expect(await next.resumable()).toEqual([
       {
         tunnelId,
+        folder: expect.any(String),
         role: "host",
         goal: "align the API",
         members: ["ben"],

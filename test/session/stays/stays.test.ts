@@ -247,7 +247,7 @@ describe("unfinished files that lie elsewhere", () => {
   const notes = (): string[] => readdirSync(path.dirname(folder())).filter((name) => name.endsWith(".part"));
   const late = (running: readonly string[]): Stays =>
     aProcess(running, {
-      clock: { now: () => Date.now() + KEEP_MS + 1_000, after: () => () => undefined },
+      clock: { now: () => Date.now() + KEEP_MS + BEAT_MS + 1_000, after: () => () => undefined },
     });
 
   it("go with a stay that is over", async () => {
