@@ -156,11 +156,6 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     case "join":
     case "resume":
       return runChat(command, host, output);
-    case "kept":
-    case "watch":
-    case "page":
-    case "observe":
-      return runView(command, host, output);
     case "expose":
       return runExpose(command, host, output, checkedSettings(host).config);
     case "expose-list":
@@ -170,7 +165,7 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     case "wake-watch":
       return runWake(command, host, output);
     default:
-      return prepareMachine(command, host, output);
+      return showOrPrepare(command, host, output);
   }
 }
 
@@ -186,9 +181,9 @@ async function runTranscript(
   return exportTranscript({ ...search, request: command.request, clock, output, cwd });
 }
 
-/** The commands that show a person what there is. */
-async function runView(
-  command: Extract<LaterCommand, { kind: "kept" | "watch" | "page" | "observe" }>,
+/** The commands that show a person what there is, and those that write files for other programs. */
+async function showOrPrepare(
+  command: PreparingCommand | Extract<LaterCommand, { kind: "kept" | "watch" | "page" | "observe" }>,
   host: Host,
   output: Output,
 ): Promise<ExitCode> {
@@ -201,18 +196,18 @@ async function runView(
       return runPage(host, output);
     case "observe":
       return runObserve(command, host, output);
+    default:
+      return prepareMachine(command, host, output);
   }
 }
 
+type PreparingCommand = Extract<
+  LaterCommand,
+  { kind: "setup" | "install-skill" | "uninstall-skill" | "anthropic-tunnel" }
+>;
+
 /** The commands that write files for other programs. */
-async function prepareMachine(
-  command: Extract<
-    LaterCommand,
-    { kind: "setup" | "install-skill" | "uninstall-skill" | "anthropic-tunnel" }
-  >,
-  host: Host,
-  output: Output,
-): Promise<ExitCode> {
+async function prepareMachine(command: PreparingCommand, host: Host, output: Output): Promise<ExitCode> {
   switch (command.kind) {
     case "setup":
       return runSetup(command, host, output);
