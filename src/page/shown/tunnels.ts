@@ -111,13 +111,7 @@ function invitesOf({ invites, tunnelId }: TunnelView, now: number): Part {
 }
 
 /** How a tunnel stands, in a word and a sentence. */
-function stateOf({
-  status,
-  ended,
-  oversight,
-  members,
-  hostKeptUntil,
-}: TunnelView): TunnelShown["state"] {
+function stateOf({ status, ended, oversight, members, hostKeptUntil }: TunnelView): TunnelShown["state"] {
   if (ended !== undefined) return { word: "Over", tone: "away", why: oneLine(ended.because) };
   if (hostKeptUntil !== undefined) {
     const until = clockTime(hostKeptUntil);

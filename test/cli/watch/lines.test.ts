@@ -128,7 +128,9 @@ describe("an ask (H14, P11)", () => {
       const rows = shown(askOf(1, "", { subject }), false, columns).slice(0, -2);
       for (const row of rows) expect(row).toMatch(/^(?:\? 1| {2}│ )/);
       const goal = "approve the change ".repeat(20);
-      const tunnel = tunnelLines(tunnelOf("aaaa", { goal, self: name }), { ...style, columns }, 0).split("\n");
+      const tunnel = tunnelLines(tunnelOf("aaaa", { goal, self: name }), { ...style, columns }, 0).split(
+        "\n",
+      );
       for (const row of tunnel) expect(row).toMatch(/^(?:aaaa| {2}│ | {4}you)/);
     }
   });
