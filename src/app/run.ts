@@ -149,29 +149,13 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     }
     case "doctor":
       return runDoctor(host, output);
-    case "verify": {
-      const { verify } = await import("./commands.ts");
-      return verify({ file: command.file, output });
-    }
-    case "export": {
-      const { exportTranscript } = await import("./commands.ts");
-      const { serverSearch } = await import("./waking.ts");
-      const { cwd } = host;
-      const search = serverSearch(env, identityOf(env, cwd));
-      return exportTranscript({ ...search, request: command.request, clock, output, cwd });
-    }
-    case "kept":
-      return runKept(command, host, output);
+    case "verify":
+    case "export":
+      return runTranscript(command, host, output);
     case "open":
     case "join":
     case "resume":
       return runChat(command, host, output);
-    case "watch":
-      return runWatch(command, host, output);
-    case "page":
-      return runPage(host, output);
-    case "observe":
-      return runObserve(command, host, output);
     case "expose":
       return runExpose(command, host, output, checkedSettings(host).config);
     case "expose-list":
@@ -181,19 +165,49 @@ async function executeLater(command: LaterCommand, host: Host): Promise<ExitCode
     case "wake-watch":
       return runWake(command, host, output);
     default:
+      return showOrPrepare(command, host, output);
+  }
+}
+
+async function runTranscript(
+  command: Extract<LaterCommand, { kind: "verify" | "export" }>,
+  { env, clock, cwd }: Host,
+  output: Output,
+): Promise<ExitCode> {
+  const { exportTranscript, verify } = await import("./commands.ts");
+  if (command.kind === "verify") return verify({ file: command.file, output });
+  const { serverSearch } = await import("./waking.ts");
+  const search = serverSearch(env, identityOf(env, cwd));
+  return exportTranscript({ ...search, request: command.request, clock, output, cwd });
+}
+
+/** The commands that show a person what there is, and those that write files for other programs. */
+async function showOrPrepare(
+  command: PreparingCommand | Extract<LaterCommand, { kind: "kept" | "watch" | "page" | "observe" }>,
+  host: Host,
+  output: Output,
+): Promise<ExitCode> {
+  switch (command.kind) {
+    case "kept":
+      return runKept(command, host, output);
+    case "watch":
+      return runWatch(command, host, output);
+    case "page":
+      return runPage(host, output);
+    case "observe":
+      return runObserve(command, host, output);
+    default:
       return prepareMachine(command, host, output);
   }
 }
 
+type PreparingCommand = Extract<
+  LaterCommand,
+  { kind: "setup" | "install-skill" | "uninstall-skill" | "anthropic-tunnel" }
+>;
+
 /** The commands that write files for other programs. */
-async function prepareMachine(
-  command: Extract<
-    LaterCommand,
-    { kind: "setup" | "install-skill" | "uninstall-skill" | "anthropic-tunnel" }
-  >,
-  host: Host,
-  output: Output,
-): Promise<ExitCode> {
+async function prepareMachine(command: PreparingCommand, host: Host, output: Output): Promise<ExitCode> {
   switch (command.kind) {
     case "setup":
       return runSetup(command, host, output);

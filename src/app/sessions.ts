@@ -78,16 +78,7 @@ export function forgetStaysHere(
   options: StaysOptions,
   only?: string,
 ): Promise<{ forgotten: number; inUse: number }> {
-  const { clock, env } = options;
-  const facts = machineFacts();
-  const { platform } = facts;
-  const table = processTable(platform, env);
-  const recordFolders = privateFolders(env, facts);
-  const stays = staysHere(options, () => undefined);
-  return stays.forget(only, async ({ folder }) => {
-    const relief = await relieve({ stay: folder, recordFolders, clock, platform, table });
-    if (relief.state === "relieved") await relief.address?.letGo();
-  });
+  return staysHere(options, () => undefined).forget(only);
 }
 
 /** The sessions of this process on the real network. Heavy to load: imported on demand only. */

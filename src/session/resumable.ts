@@ -7,10 +7,10 @@ import type { Clock } from "../runtime/clock.ts";
 import { Inbox } from "./inbox.ts";
 import { keptSession } from "./keeping/kept-session.ts";
 import type { TunnelId } from "./session.ts";
-import type { Resumable, Stays } from "./stays/stays.ts";
+import type { KeptChanges, Stays } from "./stays/stays.ts";
 
-/** A stay to which an agent can come back, as far as it has to know to choose it. */
-export interface ResumableStay {
+/** A tunnel whose program has ended, and that can be taken up. */
+export interface KeptTunnel {
   readonly tunnelId: TunnelId;
   /** The project folder to which it belongs. */
   readonly folder: string;
@@ -19,25 +19,47 @@ export interface ResumableStay {
   /** Names of the others. */
   readonly members: readonly string[];
   readonly unread: number;
-  readonly keptForSec: number;
+  /** Milliseconds since the epoch. */
+  readonly keptUntil: number;
 }
 
-/**
- * A stay that was left; undefined for one of another project folder, and where nobody can come back.
- * @param here `folder`: this one alone; all where left out
- */
-export function resumableStay(
-  { tunnelId, changes, keptForMs }: Resumable,
-  { folder, primitives, clock }: { folder?: string; primitives: Primitives; clock: Clock },
-): ResumableStay | undefined {
+interface Here {
+  readonly primitives: Primitives;
+  readonly clock: Clock;
+}
+
+/** Looks for kept tunnels. `except`: ids of those that are known to go on. */
+export type KeptLook = (except?: ReadonlySet<string>) => Promise<readonly KeptTunnel[]>;
+
+/** The tunnels of all folders that can be taken up now. What was read once is not read again: a stay that is left does not change. */
+export function keptTunnels(stays: Pick<Stays, "left">, { primitives, clock }: Here): KeptLook {
+  // It is only shown: whoever takes a stay up checks all signatures.
+  const here = { clock, primitives: { ...primitives, verifySignature: () => true } };
+  let known = new Map<string, KeptTunnel | undefined>();
+  return async (except) => {
+    const now = clock.now();
+    const found = (await stays.left(except)).map(({ tunnelId, keptForMs, read }) => {
+      // Another process may have had it meanwhile, and has left it later.
+      const key = `${tunnelId} ${Math.round((now + keptForMs) / 1_000)}`;
+      const isKnown = known.has(key);
+      const changes = isKnown ? undefined : read();
+      const look = changes && keptTunnel({ tunnelId, changes, keptUntil: now + keptForMs }, here);
+      return { key, kept: isKnown ? known.get(key) : look };
+    });
+    known = new Map(found.map(({ key, kept }) => [key, kept]));
+    return found.flatMap(({ kept }) => kept ?? []);
+  };
+}
+
+/** Undefined where nobody can come back. */
+function keptTunnel(
+  { tunnelId, changes, keptUntil }: { tunnelId: string; changes: KeptChanges; keptUntil: number },
+  { primitives, clock }: Here,
+): KeptTunnel | undefined {
   try {
     const kept = keptSession(changes.session);
-    if (folder !== undefined && kept.folder !== folder) return undefined;
-    const { machine, isOver, entries } = (kept.role === "host" ? roomOf : guestOf)(
-      changes.machine,
-      primitives,
-      clock.now(),
-    );
+    const recalled = kept.role === "host" ? roomOf : guestOf;
+    const { machine, isOver, entries } = recalled(changes.machine, primitives, clock.now());
     if (isOver) return undefined;
     const inbox = new Inbox({ self: machine.self, clock, start: 0 });
     for (const entry of entries) inbox.append(entry);
@@ -49,7 +71,7 @@ export function resumableStay(
       goal: machine instanceof Room ? machine.goal : (machine.membership?.goal ?? ""),
       members: machine.presence(clock.now()).flatMap(({ name, isSelf }) => (isSelf ? [] : [name])),
       unread: inbox.unread,
-      keptForSec: Math.round(keptForMs / 1_000),
+      keptUntil,
     };
   } catch (thrown) {
     const error = asTunnelError(thrown);
@@ -58,48 +80,13 @@ export function resumableStay(
   }
 }
 
-/** A tunnel whose program has ended, as a person sees it. */
-export interface KeptTunnel extends Omit<ResumableStay, "keptForSec"> {
-  /** ms since the epoch */
-  readonly keptUntil: number;
-}
-
-/** Looks for kept tunnels. `except`: ids of those that are known to go on. */
-export type KeptLook = (except: ReadonlySet<string>) => Promise<readonly KeptTunnel[]>;
-
-/** The tunnels of all folders that can be taken up now. What was read once is not read again: a stay that is left does not change. */
-export function keptTunnels(
-  stays: Pick<Stays, "left">,
-  here: { primitives: Primitives; clock: Clock },
-): KeptLook {
-  let known = new Map<string, KeptTunnel | undefined>();
-  return async (except) => {
-    const now = here.clock.now();
-    const found = (await stays.left(except)).map(({ tunnelId, keptForMs, read }) => {
-      // Another process may have had it meanwhile, and has left it later.
-      const key = `${tunnelId} ${Math.round((now + keptForMs) / 1_000)}`;
-      return { key, kept: known.has(key) ? known.get(key) : keptOf() };
-
-      function keptOf(): KeptTunnel | undefined {
-        const changes = read();
-        const stay = changes && resumableStay({ tunnelId, changes, keptForMs }, here);
-        if (stay === undefined) return undefined;
-        const { keptForSec: _keptForSec, ...facts } = stay;
-        return { ...facts, keptUntil: now + keptForMs };
-      }
-    });
-    known = new Map(found.map(({ key, kept }) => [key, kept]));
-    return found.flatMap(({ kept }) => kept ?? []);
-  };
-}
-
 interface Recalled {
   readonly machine: Room | Guest;
   readonly isOver: boolean;
   readonly entries: readonly Entry[];
 }
 
-function roomOf(changes: Resumable["changes"]["machine"], primitives: Primitives, now: number): Recalled {
+function roomOf(changes: KeptChanges["machine"], primitives: Primitives, now: number): Recalled {
   const room = Room.restore(primitives, { changes, floors: { said: 0, placed: 0 } }, now);
   const entries = room
     .takeEffects()
@@ -107,7 +94,7 @@ function roomOf(changes: Resumable["changes"]["machine"], primitives: Primitives
   return { machine: room, isOver: room.ended !== undefined, entries };
 }
 
-function guestOf(changes: Resumable["changes"]["machine"], primitives: Primitives, now: number): Recalled {
+function guestOf(changes: KeptChanges["machine"], primitives: Primitives, now: number): Recalled {
   const guest = Guest.restore(primitives, { changes, floor: 0 }, now);
   const entries = guest
     .takeEffects()

@@ -28,7 +28,7 @@ import { Joinings } from "./joinings.ts";
 import { Openings, type Hosted, type HostRequest } from "./openings.ts";
 import { GuestSession } from "./guest-session.ts";
 import { keptSession } from "./keeping/kept-session.ts";
-import { resumableStay, type ResumableStay } from "./resumable.ts";
+import { keptTunnels, type KeptLook, type KeptTunnel } from "./resumable.ts";
 import type { KeptStay, Stays } from "./stays/stays.ts";
 import { Transcripts } from "./transcript/transcripts.ts";
 import { typedText, type TypedText } from "../protocol/base/typed-text.ts";
@@ -66,7 +66,7 @@ export interface SessionsOptions {
   readonly scanner: TextScanner;
   readonly providers: (name: ProviderName) => Provider;
   /** The stays that outlive a process of this user; none do where left out. */
-  readonly stays?: Pick<Stays, "begin" | "resume" | "resumable"> | undefined;
+  readonly stays?: Pick<Stays, "begin" | "resume" | "left"> | undefined;
   /** The server of this user, other than this one, that listens on a port, in words; undefined where none is known. */
   readonly portHolder?: (port: number) => Promise<string | undefined>;
 }
@@ -112,6 +112,8 @@ export class Sessions implements Observable<SessionsEvent> {
   readonly #listeners = new Listeners();
   /** Tunnels that are being joined, or taken up again, for calls which may end before. */
   readonly joinings = new Joinings<Session>();
+  /** Finds what can be taken up. */
+  readonly #look: KeptLook | undefined;
   #opening = 0;
   #isShutDown = false;
   /** Tunnels that are not kept although they should be. */
@@ -122,6 +124,7 @@ export class Sessions implements Observable<SessionsEvent> {
   constructor(options: SessionsOptions) {
     const { primitives, clock, localFiles, config } = options;
     this.#options = options;
+    this.#look = options.stays && keptTunnels(options.stays, { primitives, clock });
     this.overseer = new Overseer({ settings: config, clock, primitives });
     this.transcripts = new Transcripts({ primitives, clock, root: localFiles.cwd });
     this.#openings = new Openings({
@@ -248,11 +251,9 @@ export class Sessions implements Observable<SessionsEvent> {
   }
 
   /** The stays of this project folder that a process has left, and that can be taken up. */
-  async resumable(): Promise<readonly ResumableStay[]> {
-    const { stays, primitives, clock } = this.#options;
-    const found = (await stays?.resumable()) ?? [];
-    const here = { folder: this.localFiles.cwd, primitives, clock };
-    return found.flatMap((one) => resumableStay(one, here) ?? []);
+  async resumable(): Promise<readonly KeptTunnel[]> {
+    const found = (await this.#look?.(new Set(this.#tunnels.keys()))) ?? [];
+    return found.filter(({ folder }) => folder === this.localFiles.cwd);
   }
 
   /**

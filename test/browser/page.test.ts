@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { ERRORS, TunnelError } from "../../src/errors/tunnel-error.ts";
-import { terminal } from "../page/support.ts";
+import { readAssets } from "../../src/page/server/assets.ts";
+import { openPage, terminal } from "../page/support.ts";
 import { ask, launch, scene, tab } from "./support.ts";
 
 let browser: Browser;
@@ -307,6 +309,38 @@ describe("a person at the page", () => {
     await page.getByRole("heading", { level: 1, name: "Agree on the API" }).waitFor(soon);
     await at.served.page.close();
     await page.getByText("The program of this page does not answer").waitFor(soon);
+  });
+
+  it("sees a tunnel whose program has ended, and how to go on with it, and has no control for it", async () => {
+    const { tunnelId } = at.room.host;
+    const keptUntil = new Date(2027, 0, 15, 9, 5).getTime();
+    const kept = [
+      {
+        tunnelId,
+        folder: "/home/ana/shop",
+        role: "host",
+        goal: "Agree on the API",
+        members: ["ben"],
+        unread: 0,
+        keptUntil,
+      },
+    ] as const;
+    const { page: served } = await openPage(at.room.folder, {
+      assets: await readAssets(fileURLToPath(new URL("../../dist/page.br", import.meta.url))),
+      kept: (except) => Promise.resolve(except?.has(tunnelId) === true ? [] : kept),
+    });
+    const { page } = await tab(at.context, { page: served });
+    await page.getByLabel("Say something as yourself").waitFor(soon);
+    await at.room.stop();
+    await page.getByText("Kept until 09:05", { exact: true }).waitFor(soon);
+    await page.getByText(`or you in a terminal: tunnel-mcp resume ${tunnelId}`).waitFor(soon);
+    await page.getByText("What was said is shown again when the tunnel goes on.").waitFor(soon);
+    expect(await page.getByRole("button", { name: "End" }).count()).toBe(0);
+    expect(await page.getByLabel("Say something as yourself").count()).toBe(0);
+    await at.room.start();
+    await page.getByLabel("Say something as yourself").waitFor(soon);
+    expect(await page.getByText("Kept until").count()).toBe(0);
+    await served.close();
   });
 
   it("draws 500 of 5,000 entries, and earlier ones on demand", async () => {

@@ -25,7 +25,7 @@ export const servePage = (room: Room, over: Parameters<typeof openPage>[1] = {})
   serveAt([room.folder], over);
 
 /** A tab that has come in by an address of its own, and everything that went wrong in it. */
-export async function tab(context: BrowserContext, served: Served, url = served.page.newUrl()) {
+export async function tab(context: BrowserContext, served: Pick<Served, "page">, url = served.page.newUrl()) {
   const page = await context.newPage();
   const problems: string[] = [];
   page.on("pageerror", (error) => problems.push(error.message));

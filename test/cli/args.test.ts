@@ -11,7 +11,7 @@ const EXPORT_USAGE = "tunnel-mcp export [FILE] [--tunnel ID] [--out FILE] [--jso
 const OPEN =
   "tunnel-mcp open --goal TEXT [--name NAME] [--invites COUNT] [--transport NAME] [--history] [--json]";
 const COMMANDS_LINE =
-  "tunnel-mcp demo | open | join | expose | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch | page | observe | anthropic-tunnel | relay";
+  "tunnel-mcp demo | open | join | resume | kept | expose | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch | page | observe | anthropic-tunnel | relay";
 
 const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["", { kind: "serve" }],
@@ -73,6 +73,10 @@ const UNDERSTOOD: readonly [args: string, command: Command][] = [
   ["join wss://h/t/r#1.k.h", { kind: "join", link: "wss://h/t/r#1.k.h", name: undefined, json: false }],
   ["observe", { kind: "observe", link: undefined, name: undefined, json: false }],
   ["observe --json --name cat ws://x", { kind: "observe", link: "ws://x", name: "cat", json: true }],
+  ["resume", { kind: "resume", tunnelId: undefined, json: false }],
+  ["resume 1d --json", { kind: "resume", tunnelId: "1d", json: true }],
+  ["kept", { kind: "kept", tunnelId: undefined, forget: false, json: false }],
+  ["kept --forget --json 1d", { kind: "kept", tunnelId: "1d", forget: true, json: true }],
   ["join --json --name ben ws://x", { kind: "join", link: "ws://x", name: "ben", json: true }],
   [
     "setup",

@@ -35,7 +35,7 @@ test("--help prints the usage on stdout", () => {
 
 test("an unknown argument: what was not understood and the line that helps on stderr, nothing on stdout, exit code 2", () => {
   const commands =
-    "demo | open | join | expose | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch | page | observe | anthropic-tunnel | relay";
+    "demo | open | join | resume | kept | expose | doctor | setup | install-skill | uninstall-skill | verify | export | wake | watch | page | observe | anthropic-tunnel | relay";
   const stderr = `tunnel-mcp: unknown command serve; did you mean observe?\n  tunnel-mcp ${commands}  (more: tunnel-mcp --help)\n`;
   expect(run(["serve"])).toEqual({ status: 2, stdout: "", stderr });
 });

@@ -134,6 +134,25 @@ describe("wake", () => {
     expect(await ended.code).toBe(3);
   });
 
+  test("ends with 5 where the server has ended and its tunnel is kept, and says how to go on", async () => {
+    const { id, endpoint, sessions } = await guest(FIRST);
+    const keptForMs = (tunnelId: string): Promise<number | undefined> =>
+      Promise.resolve(tunnelId === id ? 598_000 : undefined);
+    const runs = [run({ tunnelId: id, keptForMs }), run({ keptForMs })];
+    await until("it is asked", () => endpoint.connections > 1);
+    await endpoint.close();
+    for (const { code, output } of runs) {
+      expect(await code).toBe(5);
+      expect(output.stdout()).toBe(
+        `The server of tunnel ${id} has ended, and the tunnel is kept for another 598 s. Go on with tunnel_join and resume: ${id}.\n`,
+      );
+    }
+    const late = run({ tunnelId: id, keptForMs });
+    expect(await late.code).toBe(5);
+    await expect(run({ tunnelId: "none", keptForMs }).code).rejects.toMatchObject({ code: "no-server" });
+    await sessions.shutDown();
+  });
+
   test("a tunnel that the other side ends has its end as the last thing to read", async () => {
     const { id, hosting } = await guest(FIRST);
     const { code, output } = run({ tunnelId: id });

@@ -6,6 +6,8 @@ import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { nodeDisk } from "../../src/session/stays/node-disk.ts";
 import { atEnd } from "../support/at-end.ts";
+import { connectionView } from "../../src/view/health.ts";
+import { fastClock } from "../support/fake-tunnel-clock.ts";
 import { until } from "../support/processes.ts";
 import { rejectedWith } from "../support/rejection.ts";
 import { again, KEEP_MINUTES, Machine, read } from "./returning-support.ts";
@@ -36,12 +38,12 @@ describe("a stay survives the end of a process", () => {
     expect(await next.resumable()).toEqual([
       {
         tunnelId,
-        folder: expect.any(String),
+        folder: process.cwd(),
         role: "host",
         goal: "align the API",
         members: ["ben"],
         unread: 1,
-        keptForSec: KEEP_MINUTES * 60,
+        keptUntil: expect.any(Number),
       },
     ]);
     const back = await next.resume(again(tunnelId));
@@ -151,6 +153,27 @@ describe("a stay survives the end of a process", () => {
     } finally {
       taken.close();
     }
+  });
+
+  it("and when nobody takes it up in time, its members are told that the host is away, and then that it has gone", async () => {
+    const hosts = machine.process({ keepMinutes: 1 });
+    const { hosting, invites } = await hosts.host(hostRequest("align the API"));
+    const clock = fastClock(60);
+    const guests = sessionsOn(clock);
+    atEnd(() => guests.shutDown());
+    const guest = await guests.join(joinRequest(invites[0]?.joinLink ?? ""));
+    await until("both are there", () => hosting.presence().length === 2);
+    await hosts.shutDown();
+    const connection = (): object => connectionView(guest.connection, guest.lastHeard, clock.now());
+    await until("the host is known to be away", () => "hostAwayKeptForSec" in connection());
+    const said = await guest.say({ text: "are you there?" });
+    expect(said).toMatchObject({
+      status: "queued",
+      reason: expect.stringMatching(/^the host is away; it may come back within \d+ s, and then it is sent$/),
+    });
+    expect(guest.presence().find(({ isHost }) => isHost)?.connected).toBe(false);
+    await until("it has ended", () => guest.end !== undefined);
+    expect(guest.end).toMatchObject({ cause: "failed", error: { code: "host-gone" } });
   });
 
   it("again and again", async () => {

@@ -248,8 +248,13 @@ export class Agent {
   }
 
   /** The next client in the same folders. */
-  async again(): Promise<Agent> {
-    const agent = new Agent(this.box, "legacy", { name: "e2e", version: "0" });
+  again(): Promise<Agent> {
+    return Agent.in(this.box);
+  }
+
+  /** A client in the folders of a developer who has worked there before. */
+  static async in(box: Sandbox): Promise<Agent> {
+    const agent = new Agent(box, "legacy", { name: "e2e", version: "0" });
     await agent.#connect();
     return agent;
   }

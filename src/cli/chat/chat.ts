@@ -116,6 +116,7 @@ class Stay {
   #linesRead = 0;
   #hangUp: () => void = () => undefined;
   readonly #hungUp = new Promise<"hung-up">((resolve) => (this.#hangUp = () => resolve("hung-up")));
+  #conversation: Conversation | undefined;
   #isDeparting = false;
 
   constructor(options: ChatOptions) {
@@ -147,7 +148,7 @@ class Stay {
       // The input stays open: its end would look like the wish to leave, and the others would be told so.
       this.#screen?.close();
       await Promise.allSettled([opening]);
-      await this.#depart(sessions, isInterrupt(code));
+      await this.#depart(sessions, isInterrupt(code) || this.#conversation?.isLeaving === true);
     });
     try {
       await this.#hint();
@@ -162,7 +163,7 @@ class Stay {
     }
   }
 
-  /** The process ends. @param isWanted whether a person has ended it, and so its tunnels */
+  /** The process ends. @param isWanted whether its person has ended it, or was leaving, and so its tunnels are over */
   async #depart(sessions: Sessions | undefined, isWanted: boolean): Promise<void> {
     await this.#options.services.shutDown();
     const { all = [] } = sessions ?? {};
@@ -288,6 +289,7 @@ class Stay {
       author: this.#options.isInteractive && !this.#options.request.json ? "human" : undefined,
       show,
     });
+    this.#conversation = conversation;
     const { asks } = sessions.overseer;
     const stopAsking = asks.subscribe((event) => {
       if (event.type === "asked" && this.#screen !== undefined) this.#ask(event.ask, sessions);
@@ -312,7 +314,8 @@ class Stay {
   /** The terminal is gone, which is no wish of its person to leave. A terminal on one side alone has ended what it was there for. */
   #cutOff(conversation: Conversation): void {
     const { isInteractive } = this.#options;
-    if (isInteractive && conversation.tunnel.isKept) this.#hangUp();
+    const mayGoOn = conversation.tunnel.isKept && !conversation.isLeaving;
+    if (isInteractive && mayGoOn) this.#hangUp();
     else void conversation.leave(LINK.sayConfirmMs);
   }
 

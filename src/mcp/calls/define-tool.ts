@@ -295,7 +295,9 @@ async function perform(
     undo();
     // It has done nothing, either: the same call again is a new try.
     const error = asTunnelError(thrown);
-    const resumable = MISSES_A_TUNNEL.has(error.code) ? await resumableFields(await services.sessions()) : {};
+    const resumable = MISSES_A_TUNNEL.has(error.code)
+      ? await resumableFields(await services.sessions(), services.clock)
+      : {};
     const beside = { unread, ...resumable };
     return { answer: (more) => failure(error, fence, limit, { ...beside, ...more }), holds: () => false };
   }

@@ -141,7 +141,7 @@ export const statusTool = defineTool({
   async run({ tunnelId: id, saveTranscript }, call) {
     const { sessions } = call;
     const problems = await problemFields(call);
-    const resumable = id === undefined ? await resumableFields(sessions) : {};
+    const resumable = id === undefined ? await resumableFields(sessions, call.clock) : {};
     if (saveTranscript !== undefined) {
       const tunnel = sessions.resolve(id);
       tunnel.touch();

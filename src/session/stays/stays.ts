@@ -70,14 +70,6 @@ export interface TakenUp {
   readonly address: TakenAddress | undefined;
 }
 
-/** A stay to which somebody can come back. */
-export interface Resumable {
-  readonly tunnelId: string;
-  readonly changes: KeptChanges;
-  /** For so long from now on. */
-  readonly keptForMs: number;
-}
-
 /** A stay that no process has. */
 export interface LeftStay extends StayPlace {
   /** For so long from now on. */
@@ -160,14 +152,6 @@ export class Stays {
     caretaker?.leave();
   }
 
-  /** The stays that can be taken up now. One that cannot be read is none. */
-  async resumable(): Promise<Resumable[]> {
-    return (await this.left()).flatMap(({ tunnelId, keptForMs, read }) => {
-      const changes = read();
-      return changes === undefined ? [] : { tunnelId, changes, keptForMs };
-    });
-  }
-
   /**
    * The stays that no process has, and whose time is not over, without a look into them.
    * @param except ids of those that a process is known to have: to find out costs a process on some systems
@@ -186,24 +170,24 @@ export class Stays {
   /**
    * Leaves nothing of the stays that no process has, whether their time is over or not.
    * @param only the one with this id, or all
-   * @param before called for each, to end what holds it
    * @returns how many were removed, and how many a process has
    */
-  async forget(
-    only: string | undefined,
-    before: (place: StayPlace) => Promise<void>,
-  ): Promise<{ forgotten: number; inUse: number }> {
+  async forget(only?: string): Promise<{ forgotten: number; inUse: number }> {
     let [forgotten, inUse] = [0, 0];
     for (const place of await this.#places()) {
       if (only !== undefined && place.tunnelId !== only) continue;
       try {
         await takeLock(await this.#lockOptions(place));
-        await before(place);
+        const address = await this.#relieved(place);
+        await address?.letGo();
         await removePlace(place);
+        await removeParts(this.#options.disk, place);
         forgotten += 1;
       } catch (error) {
-        if (!(error instanceof TunnelError) || error.code !== "stay-in-use") throw error;
-        inUse += 1;
+        const code = error instanceof TunnelError ? error.code : undefined;
+        if (code === "stay-in-use") inUse += 1;
+        // Its time was over just now.
+        else if (code !== "tunnel-unknown") throw error;
       }
     }
     return { forgotten, inUse };

@@ -221,7 +221,8 @@ describe("a patch", () => {
     const { hosting, invites } = await ana.host({ ...hostRequest(), invites: 2 });
     const person = side("ben", invites[0]?.joinLink);
     const program = side("ben", invites[1]?.joinLink, { json: true });
-    await person.seen(/^ben>/);
+    // Who of them comes first is called ben, and the other one ben (2).
+    await person.seen(/^ben(?: \(2\))?>/);
     await program.event("joined");
     await hosting.files.share(new MemorySource(patch), { name: "fix.patch", patch: facts });
     const { fileId } = await program.event("file", ({ name }) => name === "fix.patch");

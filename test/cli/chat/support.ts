@@ -68,7 +68,7 @@ export async function endSides(): Promise<void> {
 }
 
 export function startSide(
-  request: OpenRequest | JoinRequest,
+  request: ChatOptions["request"],
   options: { clock: Clock; columns?: number; sessions?: Sessions; plain?: boolean },
 ): Side {
   const { clock, plain = false } = options;

@@ -323,3 +323,68 @@ describe("an editor", () => {
 function bound(w: Watcher) {
   return { hear: w.hear.bind(w), terminal: w.terminal, face: w.face };
 }
+
+describe("a tunnel whose program has ended", () => {
+  const kept = {
+    tunnelId: "aaaa",
+    folder: "/home/ana/shop",
+    role: "host",
+    goal: "align the API",
+    members: ["ben"],
+    unread: 2,
+  } as const;
+
+  it("is shown with its folder, its time and the ways to go on, in place of its end", async () => {
+    const w = start(90);
+    w.hear(hello([tunnelOf("aaaa")]));
+    w.face.kept([{ ...kept, keptUntil: w.clock.now() + 600_000 }]);
+    w.face.gone(w.server);
+    for (const words of [
+      "you host it, with ben; 2 unread",
+      "its program has ended, and it is kept for another 10 min; then it is over",
+      "to go on, in /home/ana/shop",
+      "your agent calls tunnel_join with resume: aaaa",
+      "or you type tunnel-mcp resume aaaa",
+    ])
+      expect(w.text).toContain(words);
+    expect(w.text).not.toContain("has gone with its server");
+    await w.type("tunnels");
+    expect(w.text.match(/or you type tunnel-mcp resume aaaa/g)).toHaveLength(2);
+    await w.clock.advance(600_000);
+    w.face.kept([]);
+    expect(w.text).toContain("[aaaa] is over: nobody has gone on with it in time.");
+    await w.type("tunnels");
+    expect(w.text).toContain("No tunnel is open.");
+  });
+
+  it("is no news twice, and none where it is taken up", () => {
+    const w = start();
+    const tunnels = [{ ...kept, keptUntil: w.clock.now() + 600_000 }];
+    w.face.kept(tunnels);
+    w.face.kept([...tunnels]);
+    expect(w.text.match(/to go on, in/g)).toHaveLength(1);
+    w.face.kept([]);
+    expect(w.text).not.toContain("[aaaa] is over");
+  });
+
+  it("has a server that has gone without it told as before", () => {
+    const w = start();
+    w.hear(hello([tunnelOf("aaaa")]));
+    w.face.kept([{ ...kept, tunnelId: "bbbb", keptUntil: w.clock.now() + 600_000 }]);
+    w.face.gone(w.server);
+    expect(w.text).toContain("[aaaa] has gone with its server");
+  });
+
+  it("is, where it is the host's, told to the guest's person once, and so is its return", () => {
+    const w = start();
+    const guest = { role: "member", status: "reconnecting" } as const;
+    const away = tunnelOf("aaaa", { ...guest, hostKeptUntil: w.clock.now() + 540_000 });
+    w.hear(hello([tunnelOf("aaaa", { ...guest, status: "open" })]));
+    for (const tunnel of [tunnelOf("aaaa", guest), away, away]) w.hear({ t: "tunnel", tunnel });
+    const line =
+      /\[aaaa\] the host is away, and keeps the tunnel for another 9 min: its program has ended\./g;
+    expect(w.text.match(line)).toHaveLength(1);
+    w.hear({ t: "tunnel", tunnel: tunnelOf("aaaa", { ...guest, status: "open" }) });
+    expect(w.text).toContain("[aaaa] the host is back");
+  });
+});

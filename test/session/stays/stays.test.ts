@@ -57,19 +57,19 @@ describe("the stays of a user", () => {
     kept?.write();
 
     const second = aProcess(running);
-    expect(await second.resumable()).toEqual([]);
+    expect(await second.left()).toEqual([]);
     expect(await rejectedWith(second.resume(ID))).toBe("stay-in-use");
 
     running[0] = "third";
     const third = aProcess(running);
-    const [found] = await third.resumable();
+    const [found] = await third.left();
     expect(found?.tunnelId).toBe(ID);
-    expect(found?.changes).toEqual({ machine: [encodeUtf8("machine")], session: [encodeUtf8("session")] });
+    expect(found?.read()).toEqual({ machine: [encodeUtf8("machine")], session: [encodeUtf8("session")] });
     expect(found?.keptForMs).toBeGreaterThan(KEEP_MS - 60_000);
     const { changes, floors } = await third.resume(ID);
-    expect(changes).toEqual(found?.changes);
+    expect(changes).toEqual(found?.read());
     expect(floors).toEqual({ said: 0, placed: 0 });
-    expect(await third.resumable()).toEqual([]);
+    expect(await third.left()).toEqual([]);
   });
 
   it("are given over by a process that ends in peace", async () => {
@@ -97,7 +97,7 @@ describe("the stays of a user", () => {
     kept?.leave();
     const later = { now: () => Date.now() + KEEP_MS + BEAT_MS + 1_000, after: () => () => undefined };
     const late = aProcess(running, { clock: later });
-    expect(await late.resumable()).toEqual([]);
+    expect(await late.left()).toEqual([]);
     expect(await rejectedWith(late.resume(ID))).toBe("tunnel-unknown");
     await late.sweep();
     expect(existsSync(folder())).toBe(false);
@@ -108,7 +108,8 @@ describe("the stays of a user", () => {
     const kept = await aProcess(running).begin(ID);
     kept?.leave();
     writeFileSync(path.join(folder(), "1.journal"), "something else");
-    expect(await aProcess(running).resumable()).toEqual([]);
+    const [unreadable] = await aProcess(running).left();
+    expect(unreadable?.read()).toBeUndefined();
     expect(await rejectedWith(aProcess(running).resume(ID))).toBe("stay-unreadable");
   });
 
@@ -116,7 +117,7 @@ describe("the stays of a user", () => {
     writeFileSync(path.join(root, "file"), "");
     const none = aProcess(["first"], { folders: [path.join(root, "file", "tunnel-mcp")] });
     expect(await none.begin(ID)).toBeUndefined();
-    expect(await none.resumable()).toEqual([]);
+    expect(await none.left()).toEqual([]);
     await none.sweep();
   });
 

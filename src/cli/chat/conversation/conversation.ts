@@ -72,6 +72,7 @@ export class Conversation {
   readonly #show: Show;
   readonly #unconfirmed = new Set<Unconfirmed>();
   #settled: (() => void)[] = [];
+  #isLeaving = false;
   /** The last own message, and the members whose reading of it has been shown. */
   #last:
     | { readonly seq: number; readonly to: readonly MemberId[] | undefined; readonly told: Set<MemberId> }
@@ -94,6 +95,11 @@ export class Conversation {
 
   get files(): FilesView {
     return filesView(this.tunnel);
+  }
+
+  /** Whether the wish to leave was told, though it may take a moment. */
+  get isLeaving(): boolean {
+    return this.#isLeaving;
   }
 
   /** Own messages that were sent and never acknowledged. */
@@ -159,6 +165,7 @@ export class Conversation {
    * Without a limit it waits as long as there is hope, for downloads as well.
    */
   async leave(patienceMs?: number): Promise<void> {
+    this.#isLeaving = true;
     if (patienceMs === undefined) await this.transfers.settled();
     else this.transfers.cancel();
     const confirmed = new Promise<void>((resolve) => void this.#settled.push(resolve));
