@@ -325,11 +325,11 @@ describe("a person at the page", () => {
         keptUntil,
       },
     ] as const;
-    const { page: served } = await openPage(at.room.folder, {
+    const served = await openPage(at.room.folder, {
       assets: await readAssets(fileURLToPath(new URL("../../dist/page.br", import.meta.url))),
       kept: (except) => Promise.resolve(except?.has(tunnelId) === true ? [] : kept),
     });
-    const { page } = await tab(at.context, { page: served });
+    const { page } = await tab(at.context, served);
     await page.getByLabel("Say something as yourself").waitFor(soon);
     await at.room.stop();
     await page.getByText("Kept until 09:05", { exact: true }).waitFor(soon);
@@ -340,7 +340,7 @@ describe("a person at the page", () => {
     await at.room.start();
     await page.getByLabel("Say something as yourself").waitFor(soon);
     expect(await page.getByText("Kept until").count()).toBe(0);
-    await served.close();
+    await served.page.close();
   });
 
   it("draws 500 of 5,000 entries, and earlier ones on demand", async () => {

@@ -99,7 +99,8 @@ describe("a person's chat", () => {
     await until("nothing is left", () => folders().length === 0);
   });
 
-  it("leaves nothing when its person leaves at once, without waiting for somebody who is away", async () => {
+  /** A host who is leaving, while a message of theirs waits for a guest whose program has ended. */
+  async function waitingForSomebody(): Promise<Side> {
     const side = await opened();
     const [link] = side.sessions.open.flatMap((one) => (one.role === "host" ? one.invite(1) : []));
     const guests = sessions(path.join(root, "there"));
@@ -113,9 +114,21 @@ describe("a person's chat", () => {
       side.terminal.type("\u0003");
       await side.seen(row);
     }
+    return side;
+  }
+
+  it("leaves nothing when its person leaves at once, without waiting for somebody who is away", async () => {
+    const side = await waitingForSomebody();
     side.terminal.type("\u0003");
     await until("it is over", () => side.exits.length > 0);
     expect([side.exits, folders()]).toEqual([[130], []]);
+  });
+
+  it("leaves nothing when its terminal goes while its person is leaving", async () => {
+    const side = await waitingForSomebody();
+    side.end();
+    expect(await side.code).toBe(1);
+    await until("nothing is left", () => folders().length === 0);
   });
 
   it("has nothing to go on with where nothing was left, and asks which where there are several", async () => {
