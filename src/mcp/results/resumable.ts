@@ -18,7 +18,7 @@ export async function resumableFields(
 ): Promise<Payload> {
   const found = await sessions.resumable();
   // All are of the folder in which this agent works.
-  const views = found.map(({ folder: _, keptUntil, ...view }) => ({
+  const views = found.map(({ folder: _folder, keptUntil, ...view }) => ({
     ...view,
     keptForSec: Math.max(0, Math.round((keptUntil - clock.now()) / 1_000)),
   }));
