@@ -42,7 +42,7 @@ export function resumableStay(
       role: kept.role,
       goal: machine instanceof Room ? machine.goal : (machine.membership?.goal ?? ""),
       members: machine.presence(clock.now()).flatMap(({ name, isSelf }) => (isSelf ? [] : [name])),
-      unread: inbox.unread,
+      unread: inbox.unread + kept.notices.size,
       keptForSec: Math.round(keptForMs / 1_000),
     };
   } catch (thrown) {

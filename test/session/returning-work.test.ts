@@ -190,6 +190,21 @@ describe("what waits for a person is asked about again, under its number", () =>
   });
 });
 
+it("the last word about what waited is told again until its agent has read it", async () => {
+  const hosts = host();
+  const { hosting } = await machine.pair(hosts);
+  hosting.oversight.hold("out", BY);
+  await hosting.say({ text: "may I?" });
+  const { id, digest } = await theAsk(hosts);
+  hosts.overseer.asks.decide(id, digest, { verdict: "refuse", reason: "not now" }, BY);
+  const second = await next(hosts, hosting);
+  const [told] = entriesOf(second.back).filter(({ kind }) => kind === "notice");
+  expect(told).toMatchObject({ notice: "decided", askId: id, outcome: "refused", reason: "not now" });
+  read(second.back);
+  const third = await next(second.process, second.back);
+  expect(decidedOf(third.back)).toEqual([]);
+});
+
 describe("what cannot be asked about again is not sent, and its agent is told", () => {
   it("a file that is another one by then", async () => {
     const hosts = host({ scanner: SECRETS });
@@ -207,6 +222,7 @@ describe("what cannot be asked about again is not sent, and its agent is told", 
     expect(offersTo(guest)).toEqual([]);
     expect(back.oversight.audit.open.size).toBe(0);
     // Told once.
+    read(back);
     const third = await next(process, back);
     expect(decidedOf(third.back)).toEqual([]);
   });
@@ -262,6 +278,7 @@ describe("services end with their process", () => {
     await until("the guest knows", () => withdrawn().length > 0);
     expect(withdrawn()).toEqual([SERVICE]);
     // Once.
+    read(back);
     const third = await next(process, back);
     expect(told(third.back)).toEqual([]);
     await third.back.say({ text: "still here" });
