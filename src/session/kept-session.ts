@@ -476,12 +476,19 @@ export class SessionKeeping {
   }
 }
 
+/** A change, and the bytes beside it. */
+type Whole = readonly [SessionChange, ...Bytes[]];
+
 /** The fewest changes that lead to this again. */
 export function fewestChanges(kept: KeptSession): Bytes[] {
-  const { role, folder, transport, openedAt, port, read, returned, modes, audit, bounds } = kept;
-  const changes: Bytes[] = [];
-  const add = (change: SessionChange, ...bodies: readonly Bytes[]): void =>
-    void changes.push(encodeChange(change, ...bodies));
+  const all = [...placeChanges(kept), ...workChanges(kept), ...decisionChanges(kept)];
+  return all.map((change) => encodeChange(...change));
+}
+
+function placeChanges(kept: KeptSession): Whole[] {
+  const { role, folder, transport, openedAt, port, read, returned, modes } = kept;
+  const changes: Whole[] = [];
+  const add = (...change: Whole): void => void changes.push(change);
   add({ t: "begun", role, folder, transport, openedAt });
   if (port !== undefined) add({ t: "listens", port });
   add({ t: "read", seq: read });
@@ -492,23 +499,35 @@ export function fewestChanges(kept: KeptSession): Bytes[] {
     const id = must(fromBase64url(invite, INVITE_ID_BYTES), "the bytes of an invite's id");
     add({ t: "invite", id, address, isForMember });
   }
-  if (kept.isSignOffDemanded) add({ t: "sign-off" });
+  return changes;
+}
+
+function workChanges(kept: KeptSession): Whole[] {
+  const changes: Whole[] = [];
+  const add = (...change: Whole): void => void changes.push(change);
   for (const [no, held] of kept.held) add(...heldChange(no, held));
   for (const { origin: from, offer, to } of kept.offers)
     add({ t: "offer", origin: from, ...addressed(to) }, encodeUtf8(offer));
   for (const service of kept.services.values()) add({ t: "service", ...service });
-  if (audit.dropped > 0) add({ t: "audit-dropped", count: audit.dropped });
-  for (const record of audit.records) add({ t: "audit", record: plainRecord(record) });
-  if (bounds !== undefined) add({ t: "bounds", ...bounds });
-  for (const one of kept.own) changes.push(...ownChanges(one).map((change) => encodeChange(change)));
-  for (const error of kept.alarms) add({ t: "alarm", error: errorKept(error) });
-  for (const [no, notice] of kept.notices) add({ t: "notice", no, notice });
+  for (const one of kept.own) changes.push(...ownChanges(one).map((change): Whole => [change]));
   for (const [no, { only, ...transfer }] of kept.receiving)
     add({ t: "receiving", no, ...transfer, ...(only && { only: [...only] }) });
   return changes;
 }
 
-function heldChange(no: number, { askId, ...held }: KeptHeld): [SessionChange, ...Bytes[]] {
+function decisionChanges({ isSignOffDemanded, audit, bounds, alarms, notices }: KeptSession): Whole[] {
+  const changes: Whole[] = [];
+  const add = (...change: Whole): void => void changes.push(change);
+  if (isSignOffDemanded) add({ t: "sign-off" });
+  if (audit.dropped > 0) add({ t: "audit-dropped", count: audit.dropped });
+  for (const record of audit.records) add({ t: "audit", record: plainRecord(record) });
+  if (bounds !== undefined) add({ t: "bounds", ...bounds });
+  for (const error of alarms) add({ t: "alarm", error: errorKept(error) });
+  for (const [no, notice] of notices) add({ t: "notice", no, notice });
+  return changes;
+}
+
+function heldChange(no: number, { askId, ...held }: KeptHeld): Whole {
   switch (held.kind) {
     case "words": {
       const { text, ...message } = held.words;
