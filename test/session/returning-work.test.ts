@@ -12,7 +12,7 @@ import { auditOf, problemsOf } from "../../src/session/transcript/decisions.ts";
 import { temporaryFolders } from "../support/files/temp-folder.ts";
 import { until } from "../support/processes.ts";
 import { again, Machine, read } from "./returning-support.ts";
-import { hashedOnly, NOTHING_FOUND } from "./support.ts";
+import { hashedOnly, hostRequest, joinRequest, NOTHING_FOUND } from "./support.ts";
 
 /** What a side had under way when its process ended, and what its person had decided. */
 
@@ -174,6 +174,19 @@ describe("what waits for a person is asked about again, under its number", () =>
     if (third.back.role !== "host") throw new Error("it is the host's");
     // One yes is for one time.
     expect(third.back.askForObserverLinks(1, observing)).toMatchObject({ status: "held" });
+  });
+
+  it("somebody who wants to come in, and goes on trying", async () => {
+    const config = { gates: ["new-member"] as const };
+    const hosts = host({ config });
+    const { hosting, invites } = await hosts.host(hostRequest());
+    const joining = there().join(joinRequest(invites[0]?.joinLink));
+    const { id } = await theAsk(hosts);
+    const { process, back } = await next(hosts, hosting, { config });
+    expect((await theAsk(process)).id).toBe(id);
+    expect(back.presence()).toHaveLength(1);
+    await letGo(process);
+    expect((await joining).goal).toBe(back.goal);
   });
 
   it("a message of a member that this side's person has still to let in: the end of the process withholds nothing", async () => {
