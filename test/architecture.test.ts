@@ -215,6 +215,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "bridge",
     "session",
     "session/saying",
+    "runtime",
     "protocol/room",
     "protocol/base",
     "errors",
@@ -694,6 +695,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "errors",
   ],
   "session/keeping": [
+    "session",
     "session/transcript",
     "oversight/audit",
     "oversight/bounds",

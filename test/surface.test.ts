@@ -201,6 +201,7 @@ const CODES = [
   "git-unavailable",
   "goal-invalid",
   "handshake-timeout",
+  "held-dropped",
   "home-unusable",
   "host-equivocation",
   "host-gone",

@@ -35,7 +35,7 @@ export interface SupervisionPorts<Sent> {
 }
 
 /** Where the oversight leaves what a later process of this side has to know. */
-export interface SupervisionKeeper {
+interface SupervisionKeeper {
   audit(record: AuditRecord): void;
   bounds(bounds: KeptBounds): void;
   /** A person is asked about links for observers. @returns what {@link released} takes */

@@ -172,17 +172,27 @@ export class Inbox implements Observable<InboxEvent> {
     if (this.#read.position === before) this.#read = here;
   }
 
-  /** A word of this server to its agent; dropped while one of the same kind about the same thing is unread. */
-  notify(notice: Notice): void {
+  /**
+   * A word of this server to its agent; dropped while one of the same kind about the same thing is unread.
+   * @returns its place in the log, for {@link hasRead}; undefined where it was dropped
+   */
+  notify(notice: Notice): number | undefined {
     const { about, news } = subjectOf(notice);
     let known: string | undefined;
     for (const [, entry] of this.#log.after(this.#place().position)) {
       if (entry.kind === "notice" && subjectOf(entry).about === about) known = subjectOf(entry).news;
     }
     // Some things change to and fro: only the last notice of them counts.
-    if (about !== undefined && known === news) return;
+    if (about !== undefined && known === news) return undefined;
     this.#append({ kind: "notice", seq: this.lastSeq, ts: this.#clock.now(), ...notice });
+    const place = this.#log.end;
     this.#came();
+    return place;
+  }
+
+  /** Whether the agent has read what lies there. */
+  hasRead(place: number): boolean {
+    return this.#read.position >= place;
   }
 
   /** The room is over: nobody waits any longer. */

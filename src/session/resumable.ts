@@ -70,7 +70,7 @@ function keptTunnel(
       role: kept.role,
       goal: machine instanceof Room ? machine.goal : (machine.membership?.goal ?? ""),
       members: machine.presence(clock.now()).flatMap(({ name, isSelf }) => (isSelf ? [] : [name])),
-      unread: inbox.unread,
+      unread: inbox.unread + kept.notices.size,
       keptUntil,
     };
   } catch (thrown) {

@@ -35,6 +35,8 @@ import type {
   SessionKeeping,
 } from "./keeping/kept-session.ts";
 import { keepHeld, originOf, sharedAgain, wordsAgain } from "./keeping/waiting.ts";
+import { noticeAgain, noticeKept } from "./keeping/notices.ts";
+import type { Notice } from "./notice.ts";
 import { noticeOf } from "./oversight-notices.ts";
 import type { Answer, Sent } from "./saying/sent.ts";
 import type { Held } from "../oversight/lanes/held.ts";
@@ -146,6 +148,8 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   readonly #overseer: Overseer;
   readonly own: OwnMessages;
   readonly #alarms: TunnelError[];
+  /** Places in the inbox of the notices that are kept until the agent has read them, by their numbers there. */
+  readonly #unread = new Map<number, number>();
   #end: SessionEnd | undefined;
   #closing: Promise<void> | undefined;
   /** What this side knows, for a later process. */
@@ -199,7 +203,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
           if (news.type === "withheld") keeping.withheld(news.entry.seq);
           if (news.type === "mode") keeping.modes(this.oversight.isPaused, this.oversight.gates);
           const notice = noticeOf(news);
-          if (notice !== undefined) this.inbox.notify(notice);
+          if (notice !== undefined) this.#notify(notice);
           this.#events.emit({ type: "oversight" });
         },
         revoke: (inviteId) => this.revoke(inviteId),
@@ -220,7 +224,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
       primitives,
       clock,
       say: (outgoing, file, heldNo) => this.say(outgoing, { file, ...(heldNo !== undefined && { heldNo }) }),
-      notify: (notice) => this.inbox.notify(notice),
+      notify: (notice) => this.#notify(notice),
       services: this.services,
       port,
       creditBeside: () => this.#creditBeside(),
@@ -249,8 +253,19 @@ export abstract class SessionBase implements Observable<SessionEvent> {
     this.preparations = new Preparations({
       offer: (request) => offerFile(this, request),
       isUnchanged: (fileId) => this.files.isUnchanged(fileId),
-      notify: (notice) => this.inbox.notify(notice),
+      notify: (notice) => this.#notify(notice),
     });
+  }
+
+  /** Tells the agent, in this process or in a later one. @param keptNo a number of what is kept, where it stands there already */
+  #notify(notice: Notice, keptNo?: number): void {
+    // The end of the process is the end of nothing else.
+    if (this.#isDeparting) return;
+    const place = this.inbox.notify(notice);
+    const kept = keptNo === undefined ? noticeKept(notice) : undefined;
+    const no = keptNo ?? (kept && this.keeping.notice(kept));
+    if (no !== undefined && place !== undefined) this.#unread.set(no, place);
+    else if (no !== undefined) this.keeping.noticed(no);
   }
 
   get self(): MemberId {
@@ -357,6 +372,7 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   protected recalled(): void {
     if (this.#kept === undefined) return;
     this.inbox.restore(this.#kept);
+    for (const [no, notice] of this.#kept.notices) this.#notify(noticeAgain(notice), no);
     if (this.#localFiles !== undefined) this.#receiveOn(this.#kept.receiving, this.#localFiles);
     for (const service of this.#kept.services.values()) this.#serviceIsGone(service);
     void this.#askAgain(this.#kept.held);
@@ -425,13 +441,13 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   /** The last word about something that an earlier process had answered `held`. */
   #told(askId: number | undefined, error: TunnelError | undefined): void {
     const outcome = error === undefined ? "released" : "withdrawn";
-    this.inbox.notify({ notice: "decided", askId, outcome, reason: undefined, sent: undefined, error });
+    this.#notify({ notice: "decided", askId, outcome, reason: undefined, sent: undefined, error });
   }
 
   /** A service ended with the process that had it: the others are told of one of this side, and the agent of every one. */
   #serviceIsGone({ side, serviceId, name, to, until }: KeptService): void {
     const isExpired = until !== undefined && until <= this.clock.now();
-    if (!isExpired) this.inbox.notify({ notice: "service-over", serviceId, name, why: "restarted" });
+    if (!isExpired) this.#notify({ notice: "service-over", serviceId, name, why: "restarted" });
     const id = fromBase64url(serviceId, OFFER_ID_BYTES);
     const there = to?.filter((one) => this.streamPort.isMember(one));
     if (isExpired || side === "taken" || id === undefined || there?.length === 0)
@@ -496,7 +512,13 @@ export abstract class SessionBase implements Observable<SessionEvent> {
   /** A call has arrived: the agent has what it was given before. */
   settle(): void {
     this.inbox.settle();
-    if (this.#end === undefined) this.keeping.read(this.inbox.read);
+    if (this.#end !== undefined) return;
+    this.keeping.read(this.inbox.read);
+    for (const [no, place] of this.#unread) {
+      if (!this.inbox.hasRead(place)) continue;
+      this.#unread.delete(no);
+      this.keeping.noticed(no);
+    }
   }
 
   /** Goes on with the files that were on their way. Nobody waits for them: a notice tells how each of them ends. */

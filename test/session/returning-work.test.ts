@@ -12,7 +12,7 @@ import { auditOf, problemsOf } from "../../src/session/transcript/decisions.ts";
 import { temporaryFolders } from "../support/files/temp-folder.ts";
 import { until } from "../support/processes.ts";
 import { again, Machine, read } from "./returning-support.ts";
-import { hashedOnly, NOTHING_FOUND } from "./support.ts";
+import { hashedOnly, hostRequest, joinRequest, NOTHING_FOUND } from "./support.ts";
 
 /** What a side had under way when its process ended, and what its person had decided. */
 
@@ -176,6 +176,19 @@ describe("what waits for a person is asked about again, under its number", () =>
     expect(third.back.askForObserverLinks(1, observing)).toMatchObject({ status: "held" });
   });
 
+  it("somebody who wants to come in, and goes on trying", async () => {
+    const config = { gates: ["new-member"] as const };
+    const hosts = host({ config });
+    const { hosting, invites } = await hosts.host(hostRequest());
+    const joining = there().join(joinRequest(invites[0]?.joinLink));
+    const { id } = await theAsk(hosts);
+    const { process, back } = await next(hosts, hosting, { config });
+    expect((await theAsk(process)).id).toBe(id);
+    expect(back.presence()).toHaveLength(1);
+    await letGo(process);
+    expect((await joining).goal).toBe(back.goal);
+  });
+
   it("a message of a member that this side's person has still to let in: the end of the process withholds nothing", async () => {
     const hosts = host();
     const { hosting, guest } = await machine.pair(hosts);
@@ -188,6 +201,21 @@ describe("what waits for a person is asked about again, under its number", () =>
     await letGo(process);
     expect(read(back)).toEqual(["may it hear this?"]);
   });
+});
+
+it("the last word about what waited is told again until its agent has read it", async () => {
+  const hosts = host();
+  const { hosting } = await machine.pair(hosts);
+  hosting.oversight.hold("out", BY);
+  await hosting.say({ text: "may I?" });
+  const { id, digest } = await theAsk(hosts);
+  hosts.overseer.asks.decide(id, digest, { verdict: "refuse", reason: "not now" }, BY);
+  const second = await next(hosts, hosting);
+  const [told] = entriesOf(second.back).filter(({ kind }) => kind === "notice");
+  expect(told).toMatchObject({ notice: "decided", askId: id, outcome: "refused", reason: "not now" });
+  read(second.back);
+  const third = await next(second.process, second.back);
+  expect(decidedOf(third.back)).toEqual([]);
 });
 
 describe("what cannot be asked about again is not sent, and its agent is told", () => {
@@ -207,6 +235,7 @@ describe("what cannot be asked about again is not sent, and its agent is told", 
     expect(offersTo(guest)).toEqual([]);
     expect(back.oversight.audit.open.size).toBe(0);
     // Told once.
+    read(back);
     const third = await next(process, back);
     expect(decidedOf(third.back)).toEqual([]);
   });
@@ -262,6 +291,7 @@ describe("services end with their process", () => {
     await until("the guest knows", () => withdrawn().length > 0);
     expect(withdrawn()).toEqual([SERVICE]);
     // Once.
+    read(back);
     const third = await next(process, back);
     expect(told(third.back)).toEqual([]);
     await third.back.say({ text: "still here" });

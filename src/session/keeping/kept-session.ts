@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import { must } from "../../errors/must.ts";
-import { ERRORS, TunnelError, type ErrorCode } from "../../errors/tunnel-error.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
 import { MAX_RECORDS, type AuditRecord } from "../../oversight/audit/audit.ts";
 import type { KeptBounds } from "../../oversight/bounds/bounds.ts";
 import { LOOPS } from "../../oversight/bounds/loop-guard.ts";
@@ -13,6 +13,8 @@ import { fromBase64url, toHex, type Bytes } from "../../protocol/base/bytes.ts";
 import { decodeUtf8, encodeUtf8 } from "../../protocol/base/utf8.ts";
 import { INTENTS } from "../../protocol/room/intent.ts";
 import { decodeOffer } from "../../protocol/files/offer.ts";
+import { errorAgain, errorKept, keptError } from "./errors.ts";
+import { keptNotice, type KeptNotice } from "./notices.ts";
 import type { Receiving } from "../files/files.ts";
 import type { FileOrigin } from "../files/port.ts";
 import { MAX_MESSAGES, OWN_KINDS, type KeptOwn } from "../saying/own-messages.ts";
@@ -120,6 +122,8 @@ const sessionChange = z.discriminatedUnion("t", [
   z.strictObject({ t: z.literal("service-over"), serviceId: label }),
   /** A person's decision, or a question to them. */
   z.strictObject({ t: z.literal("audit"), record: auditRecord }),
+  /** So many older ones are no longer kept. */
+  z.strictObject({ t: z.literal("audit-dropped"), count: ordinal }),
   /** So much of the budgets is used. */
   z.strictObject({
     t: z.literal("bounds"),
@@ -144,11 +148,10 @@ const sessionChange = z.discriminatedUnion("t", [
   z.strictObject({ t: z.literal("own-answered"), key: counter }),
   z.strictObject({ t: z.literal("own-sent"), key: counter, seq: ordinal }),
   z.strictObject({ t: z.literal("own-lost"), key: counter }),
-  z.strictObject({
-    t: z.literal("alarm"),
-    code: z.string().check(z.refine(isErrorCode)),
-    detail: z.optional(z.string()),
-  }),
+  z.strictObject({ t: z.literal("alarm"), error: keptError }),
+  /** A notice that its agent has not read; and that it has by now. */
+  z.strictObject({ t: z.literal("notice"), no: ordinal, notice: keptNotice }),
+  z.strictObject({ t: z.literal("noticed"), no: ordinal }),
   /** A file on its way to this disk, and its end. */
   z.strictObject({
     t: z.literal("receiving"),
@@ -194,10 +197,6 @@ export type KeptHeld = { readonly askId: number | undefined } & (
 /** A service of this side, or of a member that this side uses. */
 export type KeptService = Omit<Extract<SessionChange, { t: "service" }>, "t">;
 
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(ERRORS, code);
-}
-
 /** What an earlier process knew of a session. */
 export interface KeptSession {
   readonly role: "host" | "member";
@@ -225,6 +224,9 @@ export interface KeptSession {
   /** The last messages of this side, oldest first. */
   readonly own: readonly KeptOwn[];
   readonly alarms: readonly TunnelError[];
+  /** Those that the agent has not read, by numbers of this state. */
+  readonly notices: ReadonlyMap<number, KeptNotice>;
+  readonly lastNotice: number;
   /** Files on their way here, by their numbers. */
   readonly receiving: ReadonlyMap<number, Receiving>;
   readonly lastReceiving: number;
@@ -256,6 +258,7 @@ export class SessionKeeping {
   #held: number;
   #receiving: number;
   #alarms: number;
+  #notices: number;
 
   constructor(stay: Place | undefined, kept?: KeptSession) {
     this.#stay = stay;
@@ -264,6 +267,7 @@ export class SessionKeeping {
     this.#held = kept?.lastHeld ?? 0;
     this.#receiving = kept?.lastReceiving ?? 0;
     this.#alarms = kept?.alarms.length ?? 0;
+    this.#notices = kept?.lastNotice ?? 0;
   }
 
   /** Whether a later process could come back. */
@@ -347,8 +351,9 @@ export class SessionKeeping {
     return this.#held;
   }
 
+  /** Written together with what follows from it, such as the message that leaves: a kill takes both or none. */
   released(no: number): void {
-    this.#keep({ t: "released", no });
+    this.#add({ t: "released", no });
   }
 
   offer(offered: Omit<KeptOffer, "origin"> & { readonly origin: FileOrigin }): void {
@@ -378,7 +383,7 @@ export class SessionKeeping {
   }
 
   audit(record: AuditRecord): void {
-    this.#keep({ t: "audit", record: auditRecord.parse(JSON.parse(JSON.stringify(record))) });
+    this.#keep({ t: "audit", record: plainRecord(record) });
   }
 
   bounds(bounds: KeptBounds): void {
@@ -401,10 +406,21 @@ export class SessionKeeping {
     this.#keep({ t: "own-lost", key });
   }
 
-  alarm({ code, detail }: TunnelError): void {
+  /** @returns what {@link noticed} takes */
+  notice(notice: KeptNotice): number {
+    this.#notices += 1;
+    this.#keep({ t: "notice", no: this.#notices, notice });
+    return this.#notices;
+  }
+
+  noticed(no: number): void {
+    this.#keep({ t: "noticed", no });
+  }
+
+  alarm(error: TunnelError): void {
     if (this.#alarms >= MAX_ALARM_CHANGES) return;
     this.#alarms += 1;
-    this.#keep({ t: "alarm", code, detail });
+    this.#keep({ t: "alarm", error: errorKept(error) });
   }
 
   /** @returns what {@link received} takes */
@@ -468,10 +484,98 @@ export class SessionKeeping {
   }
 
   #keep(change: SessionChange, ...bodies: readonly Bytes[]): void {
-    if (this.#stay === undefined) return;
-    this.#stay.keepBeside(encodeChange(change, ...bodies));
-    this.#stay.write();
+    this.#add(change, ...bodies);
+    this.#stay?.write();
   }
+
+  #add(change: SessionChange, ...bodies: readonly Bytes[]): void {
+    this.#stay?.keepBeside(encodeChange(change, ...bodies));
+  }
+}
+
+/** A change, and the bytes beside it. */
+type Whole = readonly [SessionChange, ...Bytes[]];
+
+/** The fewest changes that lead to this again. */
+export function fewestChanges(kept: KeptSession): Bytes[] {
+  const all = [...placeChanges(kept), ...workChanges(kept), ...decisionChanges(kept)];
+  return all.map((change) => encodeChange(...change));
+}
+
+function placeChanges(kept: KeptSession): Whole[] {
+  const { role, folder, transport, openedAt, port, read, returned, modes } = kept;
+  const changes: Whole[] = [];
+  const add = (...change: Whole): void => void changes.push(change);
+  add({ t: "begun", role, folder, transport, openedAt });
+  if (port !== undefined) add({ t: "listens", port });
+  add({ t: "read", seq: read });
+  add({ t: "returned", seq: returned });
+  if (modes !== undefined) add({ t: "modes", isPaused: modes.isPaused, gates: [...modes.gates] });
+  for (const seq of kept.withheld) add({ t: "withheld", seq });
+  for (const { id: invite, address, isForMember } of kept.invites) {
+    const id = must(fromBase64url(invite, INVITE_ID_BYTES), "the bytes of an invite's id");
+    add({ t: "invite", id, address, isForMember });
+  }
+  return changes;
+}
+
+function workChanges(kept: KeptSession): Whole[] {
+  const changes: Whole[] = [];
+  const add = (...change: Whole): void => void changes.push(change);
+  for (const [no, held] of kept.held) add(...heldChange(no, held));
+  for (const { origin: from, offer, to } of kept.offers)
+    add({ t: "offer", origin: from, ...addressed(to) }, encodeUtf8(offer));
+  for (const service of kept.services.values()) add({ t: "service", ...service });
+  for (const one of kept.own) changes.push(...ownChanges(one).map((change): Whole => [change]));
+  for (const [no, { only, ...transfer }] of kept.receiving)
+    add({ t: "receiving", no, ...transfer, ...(only && { only: [...only] }) });
+  return changes;
+}
+
+function decisionChanges({ isSignOffDemanded, audit, bounds, alarms, notices }: KeptSession): Whole[] {
+  const changes: Whole[] = [];
+  const add = (...change: Whole): void => void changes.push(change);
+  if (isSignOffDemanded) add({ t: "sign-off" });
+  if (audit.dropped > 0) add({ t: "audit-dropped", count: audit.dropped });
+  for (const record of audit.records) add({ t: "audit", record: plainRecord(record) });
+  if (bounds !== undefined) add({ t: "bounds", ...bounds });
+  for (const error of alarms) add({ t: "alarm", error: errorKept(error) });
+  for (const [no, notice] of notices) add({ t: "notice", no, notice });
+  return changes;
+}
+
+function heldChange(no: number, { askId, ...held }: KeptHeld): Whole {
+  switch (held.kind) {
+    case "words": {
+      const { text, ...message } = held.words;
+      const kind = held.isProposal ? ({ isProposal: true } as const) : {};
+      return [{ t: "held", no, message, ...kind, askId }, encodeUtf8(text)];
+    }
+    case "offer": {
+      const { offer, to, gates, reasons, ...rest } = held.offer;
+      const found = { gates: [...gates], reasons: [...reasons] };
+      return [{ t: "held-offer", no, askId, ...rest, ...found, ...addressed(to) }, encodeUtf8(offer)];
+    }
+    case "links":
+      return [{ t: "held-links", no, askId, ...held.links }];
+    case "else":
+      return [{ t: "held-else", no, askId }];
+  }
+}
+
+function ownChanges({ state, isAnswered, ...own }: KeptOwn): SessionChange[] {
+  const { key, seq } = own;
+  return [
+    { t: "own", ...own },
+    ...(isAnswered ? [{ t: "own-answered", key } as const] : []),
+    ...(state === "sent" && seq !== undefined ? [{ t: "own-sent", key, seq } as const] : []),
+    ...(state === "unconfirmed" ? [{ t: "own-lost", key } as const] : []),
+  ];
+}
+
+/** Without what is undefined. */
+function plainRecord(record: AuditRecord): z.infer<typeof auditRecord> {
+  return auditRecord.parse(JSON.parse(JSON.stringify(record)));
 }
 
 function addressed(to: readonly MemberId[] | undefined): { to?: MemberId[] } {
@@ -496,6 +600,8 @@ interface Draft {
   bounds: KeptBounds | undefined;
   own: KeptOwn[];
   readonly alarms: TunnelError[];
+  readonly notices: Map<number, KeptNotice>;
+  lastNotice: number;
   readonly receiving: Map<number, Receiving>;
   lastReceiving: number;
 }
@@ -519,6 +625,8 @@ export function keptSession(changes: readonly Bytes[]): KeptSession {
     bounds: undefined,
     own: [],
     alarms: [],
+    notices: new Map(),
+    lastNotice: 0,
     receiving: new Map(),
     lastReceiving: 0,
   };
@@ -578,17 +686,24 @@ function decisions(draft: Draft, change: SessionChange): void {
       audit.dropped += 1;
       break;
     }
+    case "audit-dropped":
+      draft.audit.dropped += change.count;
+      break;
     case "bounds": {
       const { t: _, ...bounds } = change;
       draft.bounds = bounds;
       break;
     }
-    case "alarm": {
-      const { code, detail } = change;
-      // Parsed with the change.
-      if (isErrorCode(code)) draft.alarms.push(new TunnelError(code, detail === undefined ? {} : { detail }));
+    case "alarm":
+      draft.alarms.push(errorAgain(change.error));
       break;
-    }
+    case "notice":
+      draft.notices.set(change.no, change.notice);
+      draft.lastNotice = change.no;
+      break;
+    case "noticed":
+      draft.notices.delete(change.no);
+      break;
     default:
   }
 }
