@@ -187,7 +187,7 @@ describe("an older state in the very file", () => {
   );
 });
 
-describe("what another version has kept", () => {
+describe("what another version has kept", { timeout: 60_000 }, () => {
   it.each([
     ["newer", 2],
     ["older", 0],
@@ -215,7 +215,7 @@ describe("what another version has kept", () => {
   });
 });
 
-describe("a disk that takes nothing any more", () => {
+describe("a disk that takes nothing any more", { timeout: 60_000 }, () => {
   const canLimit = process.platform === "linux" && spawnSync("prlimit", ["--version"]).status === 0;
   const limited = (agent: Agent, bytes: number): void =>
     void execFileSync("prlimit", ["--pid", String(agent.pid), `--fsize=${bytes}:${bytes}`]);
@@ -255,7 +255,6 @@ describe("a disk that takes nothing any more", () => {
       const next = await victim.restarted(role === "host" ? "killed" : "closed");
       expect(await resumable(next)).toEqual([]);
       // A kill leaves an empty folder until a later start of a server.
-      if (role === "guest") console.log(existsSync(kept) && readdirSync(kept), next.stderr, victim.stderr);
       if (role === "guest") expect(staysOf(next)).toEqual([]);
       else expect(readFileSync(join(kept, "alive"), "utf8")).toBe("1");
     },
