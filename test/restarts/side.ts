@@ -4,7 +4,7 @@ import { unfenced, type Agent, type Message } from "../support/agent.ts";
 import { until } from "../support/processes.ts";
 
 /** Between two words of one side, in ms. */
-const PAUSE_MS = 25;
+const PAUSE_MS = 200;
 const STATUS_OF_TAKEN: readonly unknown[] = ["sent", "queued"];
 
 /** One developer, whose agent speaks and listens all the time, whatever becomes of the server in front of it. */
