@@ -63,7 +63,8 @@ async function carrier(way: Way, place: string): Promise<Carrier> {
   return { env, port: () => relay.port, starts: () => 0 };
 }
 
-export async function meet(way: Way): Promise<Scene> {
+/** @param keepMinutes for which their stays are kept */
+export async function meet(way: Way, keepMinutes = 10): Promise<Scene> {
   const place = mkdtempSync(join(tmpdir(), "tunnel-restarts-"));
   atEnd(() => rmSync(place, { recursive: true, force: true, maxRetries: 5 }));
   const { env, port, starts } = await carrier(way, place);
@@ -71,7 +72,7 @@ export async function meet(way: Way): Promise<Scene> {
   atEnd(() => wire.close());
   const start = async (name: string, more: Record<string, string>): Promise<Side> => {
     const agent = await worker(name, {
-      TUNNEL_KEEP_MINUTES: "10",
+      TUNNEL_KEEP_MINUTES: String(keepMinutes),
       // Nobody is there to ask about contents that cannot be searched, or to let the agents go on.
       TUNNEL_UNATTENDED: "1",
       TUNNEL_BUDGETS: "off",
