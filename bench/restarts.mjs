@@ -7,7 +7,10 @@
  * What a return takes: the host's server is killed in the middle of the conversation; from the call of tunnel_join with `resume` at a
  * server that has been started again until a message of the guest, said right then, is confirmed. The start of that server is measured beside it.
  *
- *   node bench/restarts.mjs [--pairs 30] [--messages 20] [--restarts 15]
+ * Start: from spawn to the answer to tools/list, of a server that keeps its tunnels in a folder where another one has left a tunnel,
+ * and of one that does not, in turns. `--against` names an older build, which takes the place of the latter.
+ *
+ *   node bench/restarts.mjs [--pairs 30] [--messages 20] [--restarts 15] [--against FOLDER/tunnel-mcp.cjs]
  */
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -16,6 +19,8 @@ import { connect, counts, isMain, now, print, sleep, withFolder, withPrograms } 
 
 const TARGET_RATIO = 1.1;
 const TARGET_RETURN_MS = 1_500;
+/** Unchanged, as far as pairs on a machine that does other things can tell. */
+const TARGET_START_RATIO = 1.05;
 const TEXT = "x".repeat(400);
 
 const envIn = (folder, minutes) => ({
@@ -100,12 +105,41 @@ async function measureReturns(server, restarts) {
   });
 }
 
-export async function measureRestarts({ server }, { pairs, messages, restarts }) {
+async function untilTools(program, cwd, env) {
+  const began = now();
+  const server = await connect(program, { cwd, env });
+  await server.tools();
+  const took = now() - began;
+  await server.close();
+  return took;
+}
+
+async function measureStart(server, { pairs, against }) {
+  return await withFolder(tmpdir(), async (folder) => {
+    const left = await connect(server, { cwd: folder, env: envIn(folder, 10) });
+    await left.call("tunnel_open", { goal: "measure" });
+    await left.close();
+    // An older build does not know the setting, and would warn of it.
+    const other = against === "" ? envIn(folder, 0) : { TUNNEL_KEEP_MINUTES: undefined };
+    const { measured, floor, ratio } = await measurePairs({
+      measured: () => untilTools(server, folder, envIn(folder, 10)),
+      floor: () => untilTools(against || server, folder, other),
+      pairs,
+      warmUp: 3,
+    });
+    const what = against || "0 minutes";
+    const met = isAtMost(ratio, TARGET_START_RATIO);
+    return { unit: "ms", measured, baseline: { what, ...floor }, ratio, target: TARGET_START_RATIO, met };
+  });
+}
+
+export async function measureRestarts({ server }, { pairs, messages, restarts, against }) {
   const keeping = await measureKeeping(server, { pairs, messages });
-  return { keeping, returning: await measureReturns(server, restarts) };
+  const starting = await measureStart(server, { pairs, against });
+  return { keeping, starting, returning: await measureReturns(server, restarts) };
 }
 
 if (isMain(import.meta.url)) {
-  const options = counts({ pairs: LEAST_PAIRS, messages: 20, restarts: 15 });
+  const options = counts({ pairs: LEAST_PAIRS, messages: 20, restarts: 15 }, { against: "" });
   print(await withPrograms((programs) => measureRestarts(programs, options)));
 }

@@ -128,6 +128,7 @@ export async function connect(program, { cwd, name = "bench", env = {} } = {}) {
       if (result.isError === true) throw new Error(`${tool} failed: ${JSON.stringify(result.content)}`);
       return result.structuredContent;
     },
+    tools: () => client.listTools(),
     close: () => client.close(),
   };
 }

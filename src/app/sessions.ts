@@ -1,5 +1,6 @@
 import { sweepHere } from "../children/holding/sweep-here.ts";
 import { startCaretaker } from "../children/holding/caretaker.ts";
+import { hasCaretaker } from "../children/holding/care-record.ts";
 import { relieve } from "../children/holding/relieve.ts";
 import { processTable } from "../children/identity.ts";
 import type { Config } from "../cli/settings.ts";
@@ -49,7 +50,8 @@ function staysHere({ config, clock, env, home }: StaysOptions, onFailure: (tunne
     primitives,
     holding: {
       care: (request) => startCaretaker({ ...request, env, clock, platform, table }),
-      relieve: (stay) => relieve({ stay, recordFolders, clock, platform, table }),
+      relieve: (stay) => relieve({ stay, recordFolders, isLocked: true, clock, platform, table }),
+      isCaredFor: (stay) => hasCaretaker(stay, table, platform),
     },
     keepMs: config.keepMinutes * 60_000,
     onFailure,

@@ -13,6 +13,8 @@ export interface RunOptions {
   /** Whether the client may call every tool without a question. Else it goes by what it does by itself. */
   readonly isAllowed?: boolean;
   readonly more?: Settings;
+  /** That of an earlier run, with its project and its conversations. */
+  readonly home?: Home;
 }
 
 /** What a person may add to a client's configuration or command line. */
@@ -250,8 +252,13 @@ export class CodingAgent {
     return kind.background(command);
   }
 
-  async start({ script, settings = {}, isAllowed = false, more = {} }: RunOptions): Promise<Run> {
-    const home = new Home();
+  async start({
+    script,
+    settings = {},
+    isAllowed = false,
+    more = {},
+    home = new Home(),
+  }: RunOptions): Promise<Run> {
     const standIn = await StandIn.start(script);
     const kind: Kind = KINDS[this.name];
     const { program, env } = kind.launch({
@@ -316,7 +323,8 @@ export class Run {
     return `${results.length} results, the last ones:\n${results.slice(-4).join("\n")}\n${this.#output.slice(-2_000)}`;
   }
 
-  async stop(): Promise<void> {
+  /** Its home stays. */
+  async kill(): Promise<void> {
     const { pid } = this.#child;
     try {
       if (pid !== undefined && process.platform !== "win32") process.kill(-pid, "SIGKILL");
@@ -326,6 +334,10 @@ export class Run {
       if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
     }
     await this.#ended;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
     await this.model.stop();
     this.home.remove();
   }

@@ -110,6 +110,13 @@ export async function claimCare({ file }: FoundCare, stay: string, self: Process
   }
 }
 
+/** Whether a caretaker runs that leaves nothing of this stay when its time is over. */
+export async function hasCaretaker(stay: string, table: ProcessTable, platform: string): Promise<boolean> {
+  for (const { care } of await findCare(stay, platform))
+    if (care !== undefined && (await runs(care.caretaker, table))) return true;
+  return false;
+}
+
 /** Whether a caretaker holds this child now, so that it has not been left behind. */
 export async function isCaredFor(
   stay: string,

@@ -145,6 +145,8 @@ class RunningCaretaker implements Caretaker {
     this.#running = null;
     if (running?.pid === undefined || running.exitCode !== null || running.signalCode !== null) return;
     const exited = new Promise<void>((resolve) => void running.once("exit", () => resolve()));
+    // This process may have nothing else to wait for, and must not end before it has.
+    running.ref();
     // It has no others in its group as long as this process runs.
     running.kill("SIGKILL");
     await exited;

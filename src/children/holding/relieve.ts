@@ -19,6 +19,8 @@ export interface RelieveOptions {
   readonly stay: string;
   /** Private folders for the records of children, the preferred one first. */
   readonly recordFolders: readonly string[];
+  /** Whether this process has the lock of the stay: a server that runs, be it this one, has left it again then. */
+  readonly isLocked?: boolean;
   readonly clock: Clock;
   readonly platform: string;
   readonly table: ProcessTable;
@@ -42,7 +44,7 @@ const END_MS = 2_000;
  * removes the folder any more. Where several try, one has it. A caretaker that has begun to end what it held has ended it.
  */
 export async function relieve(options: RelieveOptions): Promise<Relief> {
-  const { stay, platform, table } = options;
+  const { stay, isLocked = false, platform, table } = options;
   if (!(await isPrivate(stay, "directory", platform))) return { state: "over" };
   const found = await findCare(stay, platform);
   // Without a record nobody took care: the stay is as it was left.
@@ -56,7 +58,7 @@ export async function relieve(options: RelieveOptions): Promise<Relief> {
   for (const each of found) {
     // The processes of another container cannot be seen from here: they may well run.
     const isElsewhere = each.care !== undefined && each.care.world !== world;
-    if (isElsewhere ? !isOtherBoot(each.care.world, world) : await isOwned(each, table))
+    if (isElsewhere ? !isOtherBoot(each.care.world, world) : !isLocked && (await isOwned(each, table)))
       return { state: "busy" };
   }
   let address: TakenAddress | undefined;

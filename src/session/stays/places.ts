@@ -73,8 +73,16 @@ export async function beat({ folder }: StayPlace, now: number, keepMs: number): 
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     // The first time; or there is no folder any more, or no room.
-    await writeFile(file, String(keepMs), { mode: 0o600 }).catch(() => undefined);
+    await writeFile(file, String(keepMs), { mode: 0o600 })
+      // The disk of another machine may have another clock.
+      .then(() => utimes(file, time, time))
+      .catch(() => undefined);
   }
+}
+
+/** Nothing of this stay can be kept any more: it is over with its process. Never rejects. */
+export async function expire({ folder }: StayPlace): Promise<void> {
+  await writeFile(path.join(folder, BEAT), "1", { mode: 0o600 }).catch(() => undefined);
 }
 
 /** For how long a stay is kept, as the process said that had it: another one may have other settings. */
@@ -127,6 +135,8 @@ interface SweepOptions {
   readonly keepMs: number;
   /** Whether a process has it. */
   readonly isHeld: (place: StayPlace) => Promise<boolean>;
+  /** Whether somebody counts its time who does not go by the clock. */
+  readonly isCaredFor?: (place: StayPlace) => Promise<boolean>;
 }
 
 /** Removes the stays to which nobody can come back any more. A clock that was set back keeps none for longer than its time. */
@@ -135,6 +145,7 @@ export async function sweepStays({
   platform,
   now,
   isHeld,
+  isCaredFor,
   ...options
 }: SweepOptions): Promise<void> {
   for (const base of folders) await sweepOver(path.join(base, STAYS), platform);
@@ -142,7 +153,7 @@ export async function sweepStays({
     // A process may be about to begin one in it.
     const keepMs = Math.max((await keptMs(place, options.keepMs)) + BEAT_MS, BEGINNING_MS);
     const at = (await lastThere(place)) ?? (await modified(place.folder)) ?? now;
-    const isOver = now - at >= keepMs || at - now >= keepMs;
+    const isOver = now - at >= keepMs || (at - now >= keepMs && (await isCaredFor?.(place)) !== true);
     if (isOver && !(await isHeld(place))) await removePlace(place);
   }
 }

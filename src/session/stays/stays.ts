@@ -15,6 +15,7 @@ import { isLocked, takeLock, type Holder, type Lock, type LookOptions } from "./
 import {
   BEAT_MS,
   beat,
+  expire,
   keptMs,
   lastThere,
   makePlace,
@@ -51,8 +52,10 @@ interface Holding {
     readonly keptMs: number;
     readonly listening?: () => number | undefined;
   }): Caretaker | undefined;
-  /** See there. */
+  /** See there: the stay is locked. */
   relieve(stay: string): Promise<Relief>;
+  /** Whether somebody counts the time of a stay that no process has. */
+  isCaredFor?(stay: string): Promise<boolean>;
 }
 
 /** An address that can outlive its process. */
@@ -104,6 +107,7 @@ export class Stays {
     try {
       const lock = await takeLock(await this.#lockOptions(place));
       const log = StayLog.begin({ ...this.#journalOptions(place), ...(await this.#life(lock)) }, []);
+      if (!log.isKept) throw new TunnelError("stay-not-kept");
       return await this.#kept(place, log, lock);
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error;
@@ -195,13 +199,14 @@ export class Stays {
 
   /** Leaves nothing of the stays whose time is over. */
   async sweep(): Promise<void> {
-    const { folders, platform, clock, keepMs, disk } = this.#options;
+    const { folders, platform, clock, keepMs, disk, holding } = this.#options;
     await sweepStays({
       folders,
       platform,
       now: clock.now(),
       keepMs,
       isHeld: async (place) => isLocked(await this.#lockOptions(place)),
+      isCaredFor: async ({ folder }) => (await holding?.isCaredFor?.(folder)) === true,
     });
     await removeLeftParts(disk, folders, platform);
   }
@@ -255,7 +260,8 @@ export class Stays {
     return { pid: process.pid, start, world, boot: bootOf(world, clock.now()) };
   }
 
-  #journalOptions({ tunnelId, folder }: StayPlace): JournalOptions {
+  #journalOptions(place: StayPlace): JournalOptions {
+    const { tunnelId, folder } = place;
     const { disk, primitives, clock, onFailure } = this.#options;
     return {
       disk,
@@ -263,7 +269,10 @@ export class Stays {
       clock,
       hash: (data) => primitives.sha256(data),
       random: (length) => primitives.random(length),
-      onFailure: (error) => onFailure(tunnelId, error),
+      onFailure: (error) => {
+        void expire(place);
+        onFailure(tunnelId, error);
+      },
     };
   }
 }

@@ -314,6 +314,17 @@ describe.runIf(POSIX)("an address that is held", { timeout: 60_000 }, () => {
     expect(isRunning(first.cloudflared)).toBe(true);
   });
 
+  it("is taken from a server that runs only by who has the lock of the stay", async () => {
+    const world = new World();
+    const first = await world.server();
+    expect(await relieveHere(world)).toEqual({ state: "busy" });
+    const { stay, records } = world;
+    const options = { stay, recordFolders: [records], clock, platform, table };
+    const { state } = await relieve({ ...options, isLocked: true });
+    expect(state).toBe("relieved");
+    await first.kill();
+  });
+
   it("is not led by a copy of the stay", async () => {
     const world = new World();
     const first = await world.server();

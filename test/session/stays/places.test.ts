@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   BEAT_MS,
   beat,
+  expire,
   lastThere,
   makePlace,
   placesIn,
@@ -97,9 +98,33 @@ describe("the places of stays", () => {
     await beat(next, now, keepMs);
     const ahead = new Date(now + 2 * keepMs);
     utimesSync(path.join(next.folder, "alive"), ahead, ahead);
+    await sweepStays({
+      folders: bases(),
+      platform,
+      now,
+      keepMs,
+      isHeld: () => Promise.resolve(false),
+      isCaredFor: () => Promise.resolve(true),
+    });
+    expect(existsSync(next.folder)).toBe(true);
     await sweep(now, false);
     expect(existsSync(next.folder)).toBe(false);
     await removePlace(next);
+  });
+
+  it("are swept early where nothing of them can be kept any more", async () => {
+    const now = Date.now();
+    const place = await makePlace(bases(), ID, platform);
+    if (place === undefined) throw new Error("no place");
+    const sweep = (at: number) =>
+      sweepStays({ folders: bases(), platform, now: at, keepMs: 0, isHeld: () => Promise.resolve(false) });
+    await beat(place, now, 600_000);
+    await expire(place);
+    await beat(place, now, 600_000);
+    await sweep(now + BEAT_MS - 1_000);
+    expect(existsSync(place.folder)).toBe(true);
+    await sweep(now + BEAT_MS + 1_000);
+    expect(existsSync(place.folder)).toBe(false);
   });
 
   it("are swept whatever their time where their removal was cut short", async () => {
