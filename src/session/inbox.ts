@@ -338,7 +338,8 @@ export class Inbox implements Observable<InboxEvent> {
     if (entry.kind === "notice") return true;
     // What this side's person has said in this agent's tunnel, or put in place of its words, is news to the agent.
     if (entry.kind !== "system") return !entry.own || entry.author === "human";
-    return entry.event !== "joined" || entry.member !== this.#self;
+    const isOwn = entry.event === "joined" || entry.event === "returned";
+    return !isOwn || entry.member !== this.#self;
   }
 }
 

@@ -59,7 +59,7 @@ interface Recalled {
 }
 
 function roomOf(changes: Resumable["changes"]["machine"], primitives: Primitives, now: number): Recalled {
-  const room = Room.restore(primitives, { changes, floors: { said: 0, placed: 0 } }, now);
+  const room = Room.restore(primitives, { changes }, now);
   const entries = room
     .takeEffects()
     .flatMap((effect): Entry[] => (effect.type === "entry" ? [effect.entry] : []));

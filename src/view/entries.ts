@@ -103,7 +103,8 @@ export type SystemEventView =
   | (Subject & { readonly event: "joined"; readonly workContext: WorkContextView | undefined })
   | (Subject & { readonly event: "left"; readonly cause: LeaveCause })
   | { readonly event: "idle-warning"; readonly endsInSec: number }
-  | { readonly event: "ended"; readonly cause: EndCause };
+  | { readonly event: "ended"; readonly cause: EndCause }
+  | (Subject & { readonly event: "returned" });
 
 export type SystemView = Placed & {
   readonly kind: "system";
@@ -237,6 +238,10 @@ function systemEventView(entry: SystemEntry): SystemEventView {
       return { event: entry.event, endsInSec: seconds(entry.endsInMs) };
     case "ended":
       return { event: entry.event, cause: entry.cause };
+    case "returned": {
+      const { event, member, name: memberName, lookAlike } = entry;
+      return { event, member, memberName, lookAlike };
+    }
   }
 }
 

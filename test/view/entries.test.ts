@@ -65,6 +65,11 @@ test.each<[string, SystemEvent, object]>([
     { event: "idle-warning", endsInMs: 300_400 },
     { event: "idle-warning", endsInSec: 300 },
   ],
+  [
+    "that the host is back",
+    { event: "returned", member: ben, name: "Ben" },
+    { event: "returned", member: ben, memberName: "Ben" },
+  ],
   ["why it ended", { event: "ended", cause: "idle" }, { event: "ended", cause: "idle" }],
 ])("a change of the room tells %s", (_what, event, shown) => {
   expect(entryView({ kind: "system", ...placed, ...event }, NOW)).toMatchObject({

@@ -24,6 +24,8 @@ function systemText(event: SystemEventView): string {
       return `Nobody has done anything here for a while: the tunnel ends in ${event.endsInSec} s unless somebody does.`;
     case "ended":
       return ENDED_TEXTS[event.cause];
+    case "returned":
+      return "The host is back after a restart.";
   }
 }
 
@@ -101,6 +103,8 @@ function systemFields(event: SystemEventView): Payload {
         role: event.role,
         cause: event.cause,
       };
+    case "returned":
+      return { member: event.member, memberName: event.memberName, lookAlike: event.lookAlike };
     case "idle-warning":
       return {};
     case "ended":

@@ -79,13 +79,12 @@ export class Guest {
   #heardAtEnd: number | undefined;
   #effects: GuestEffect[] = [];
   #sendNow: SendNow | undefined;
-  /** An earlier process began this stay. */
-  readonly #isRestored: boolean;
+  /** An earlier process had this stay, and no more than this was known as sent when this one took it up. */
+  #resumesUpTo: number | undefined;
 
   constructor(primitives: Primitives, options: GuestOptions, now: number, kept?: KeptGuest) {
     this.#primitives = primitives;
     this.#options = options;
-    this.#isRestored = kept !== undefined;
     this.#signer = new Signer(primitives, options.link.room, kept?.secrets);
     this.#presence = new GuestPresence(this.#signer.id, { owesNotes: options.link.role === undefined });
     const emit = (effect: GuestEffect): void => {
@@ -121,6 +120,8 @@ export class Guest {
     const options = { link: { ...link, key: new Uint8Array(KEY_BYTES) }, name, workContext, rekey, keeper };
     const guest = new Guest(primitives, options, now, kept);
     guest.#signer.skipTo(floor);
+    guest.#resumesUpTo = kept.resumesUpTo ?? guest.#link.sent;
+    guest.#keep(GUEST_CHANGE.returned(guest.#resumesUpTo));
     return guest;
   }
 
@@ -357,7 +358,10 @@ export class Guest {
   #arrived({ connection, welcome, records, pairing }: Arrival, now: number): void {
     const first = this.#membership?.welcome;
     // The host has more of this member than it remembers: what was kept is an old copy, and must not be gone on from.
-    if (this.#isRestored && welcome.received > this.#link.sent) throw new TunnelError("stay-outdated");
+    if (welcome.received > (this.#resumesUpTo ?? Number.POSITIVE_INFINITY))
+      throw new TunnelError("stay-outdated");
+    if (this.#resumesUpTo !== undefined) this.#keep(GUEST_CHANGE.arrived());
+    this.#resumesUpTo = undefined;
     this.#link.attach(connection, { records, received: welcome.received }, now);
     // Its answer tells how far the clocks differ.
     this.#link.ask(now);

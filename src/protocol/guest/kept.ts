@@ -46,6 +46,9 @@ const guestChange = z.discriminatedUnion("t", [
   z.strictObject({ t: z.literal("heard"), confirmed: counter }),
   /** With an own frame and, where that is sealed, its text. */
   z.strictObject({ t: z.literal("said") }),
+  /** Another process has taken the stay up, to which so many frames were known as sent; and the host has let it in. */
+  z.strictObject({ t: z.literal("returned"), sent: counter }),
+  z.strictObject({ t: z.literal("arrived") }),
 ]);
 
 /** Everything with which a stay began. */
@@ -69,6 +72,8 @@ type Replayed =
 export interface KeptGuest extends Begun {
   readonly ways: KeptWays;
   readonly frames: readonly Replayed[];
+  /** Its processes have not reached the host since the first of them came back, which knew of so many sent frames. */
+  readonly resumesUpTo: number | undefined;
 }
 
 export const GUEST_CHANGE = {
@@ -94,6 +99,8 @@ export const GUEST_CHANGE = {
   heard: (payload: Bytes, confirmed: number): Bytes => encodeChange({ t: "heard", confirmed }, payload),
   said: (payload: Bytes, text: Bytes | undefined): Bytes =>
     encodeChange({ t: "said" }, payload, ...(text === undefined ? [] : [text])),
+  returned: (sent: number): Bytes => encodeChange({ t: "returned", sent }),
+  arrived: (): Bytes => encodeChange({ t: "arrived" }),
 } as const;
 
 /** @throws {TunnelError} stay-unreadable */
@@ -102,6 +109,7 @@ export function keptGuest(changes: readonly Bytes[]): KeptGuest {
   let candidates: readonly Candidate[] = [];
   let addresses: KnownAddresses | undefined;
   const frames: Replayed[] = [];
+  let resumesUpTo: number | undefined;
   for (const change of changes) {
     const { header, bodies } = decodeChange(guestChange, change);
     const [payload = NOTHING, text] = bodies;
@@ -135,6 +143,12 @@ export function keptGuest(changes: readonly Bytes[]): KeptGuest {
         break;
       case "said":
         frames.push({ kind: "said", payload, text });
+        break;
+      case "returned":
+        resumesUpTo ??= header.sent;
+        break;
+      case "arrived":
+        resumesUpTo = undefined;
     }
   }
   if (begun === undefined || candidates.length === 0) throw new TunnelError("stay-unreadable");
@@ -143,7 +157,7 @@ export function keptGuest(changes: readonly Bytes[]): KeptGuest {
   // A return tells it anew.
   const keptForMs = begun.welcome.keptForSec * 1_000;
   const ways = { claim, candidates, addresses: known, keptForMs };
-  return { ...begun, ways, frames };
+  return { ...begun, ways, frames, resumesUpTo };
 }
 
 const NOTHING = new Uint8Array(0);

@@ -83,14 +83,13 @@ export class Replica {
   readonly #spoken: SpokenEntries;
   /** Until its own arrival, all that a member is told is of the time before it. */
   #past: { readonly past?: true } = { past: true };
-  /** Where this member's part of the room begins. */
-  readonly #start: number;
+  /** Entries of the time before its arrival so far. */
+  #toldOfPast = 0;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
     const { view, members } = options.order;
     this.#spoken = new SpokenEntries(options.primitives);
-    this.#start = view.seq;
     this.log = new AuditLog({ view, members });
   }
 
@@ -162,7 +161,7 @@ export class Replica {
    */
   take({ frame, body, text }: Decoded<HostFrame>, now: number): EndCause | undefined {
     const at = { seq: frame.seq, ts: frame.ts };
-    if (!this.hasArrived && !this.#isOwnArrival(frame)) this.#assertHistory(at.seq);
+    if (!this.hasArrived && !this.#isOwnArrival(frame)) this.#assertHistory();
     if (frame.t === "own") this.#placed(at, frame.n);
     else if (frame.event.kind === "chat") this.#said(at, frame.event, body, text);
     else if (frame.event.kind === "withheld") this.#withheld(at, frame.event);
@@ -242,9 +241,10 @@ export class Replica {
   }
 
   /** Only a host that keeps a history tells what was before, and so much of it at most (O8, O9). */
-  #assertHistory(seq: number): void {
+  #assertHistory(): void {
     const most = this.#options.welcome.history ? ROOM.maxHistoryEntries : 0;
-    if (seq - this.#start > most) throw broken("more than it may tell of the time before this member came");
+    this.#toldOfPast += 1;
+    if (this.#toldOfPast > most) throw broken("more than it may tell of the time before this member came");
   }
 
   /**

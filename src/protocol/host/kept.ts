@@ -152,8 +152,8 @@ export class RoomKeeping {
     this.#keep("written", { t: "said", ts }, payload, ...(sealedText === undefined ? [] : [sealedText]));
   }
 
-  event(ts: number, payload: Bytes): void {
-    this.#keep("written", { t: "event", ts }, payload);
+  event(ts: number, payload: Bytes, how: "written" | "synced"): void {
+    this.#keep(how, { t: "event", ts }, payload);
   }
 
   /** A member may have confirmed something. */

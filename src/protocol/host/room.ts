@@ -42,8 +42,11 @@ import type { SignOff } from "../sign-off/sign-offs.ts";
 
 interface RestoreOptions extends Pick<RoomOptions, "mayEnter" | "keeper" | "keptForSec" | "rekey"> {
   readonly changes: readonly Bytes[];
-  /** Numbers of own messages and places up to these may have been used without a trace. */
-  readonly floors: { readonly said: number; readonly placed: number };
+  /**
+   * Numbers of own messages and places up to these may have been used without a trace. With them the room goes on; without, it is
+   * looked at alone.
+   */
+  readonly floors?: { readonly said: number; readonly placed: number };
 }
 
 /**
@@ -158,12 +161,12 @@ export class Room {
 
   /**
    * The room of an earlier process, in which nobody is connected. Everything that one was told comes once more as effects.
-   * @throws {TunnelError} stay-unreadable, stay-outdated
+   * @throws {TunnelError} stay-unreadable
    */
   static restore(primitives: Primitives, { changes, floors, ...options }: RestoreOptions, now: number): Room {
     const { begun, happened } = keptRoom(changes);
     const room = new Room(primitives, { ...begun, ...options }, now, begun);
-    new RoomReplay({
+    const replay = new RoomReplay({
       primitives,
       room: room.id,
       self: room.self,
@@ -178,10 +181,12 @@ export class Room {
       receipts: room.#receipts,
       keeping: room.#keeping,
       onEnded: (cause) => void (room.#ended = cause),
-    }).replay(happened, now);
-    // A place that may have been used without a trace would be used twice.
-    if (floors.placed > room.lastSeq) throw new TunnelError("stay-outdated");
-    room.#signer.skipTo(floors.said);
+    });
+    replay.replay(happened, now);
+    if (floors !== undefined && room.#isOpen()) {
+      room.#signer.skipTo(floors.said);
+      replay.goOn(floors.placed, now);
+    }
     // Those who were told of it then need not hear of it again.
     room.#effects = room.#effects.filter(({ type }) => type === "entry" || type === "ended");
     return room;
@@ -463,7 +468,8 @@ export class Room {
     }
     if (answer !== undefined) {
       if (this.#isAskedAbout(answer.peer)) return this.#postpone(answer.peer, connection, now);
-      if (this.#membership.enter(answer.peer, connection, now)) {
+      const outcome = this.#membership.enter(answer.peer, connection, now);
+      if (outcome === "in") {
         const session = this.#sessions.at(connection);
         this.#backPressure.chargeConnection(connection, now);
         // A resume point confirms what an acknowledgement lost in the cut would have (D5).
@@ -472,6 +478,7 @@ export class Room {
         return isObserver(session?.member) ? undefined : this.#idle.touch(now);
       }
       this.#admission.refused(answer.peer, now);
+      if (outcome === "outdated") return this.#partFrom(answer.peer, connection, now);
     }
     this.#send(connection, DENIED);
     this.#close(connection, CLOSE_CODE.denied);
@@ -488,6 +495,16 @@ export class Room {
     for (const message of peer.records.sealClose(CLOSE.asked, now)) this.#send(connection, message);
     this.#admission.postponed(peer);
     this.#close(connection, CLOSE_CODE.normal);
+  }
+
+  /** A member that has heard what this host does not remember, or does not remember what it has confirmed (D5). */
+  #partFrom({ records, entitlement }: AuthenticatedPeer, connection: ConnectionId, now: number): void {
+    for (const message of records.sealClose(CLOSE.outdated, now)) this.#send(connection, message);
+    this.#close(connection, CLOSE_CODE.denied);
+    const session = entitlement.kind === "resume" ? this.#sessions.of(entitlement.member) : undefined;
+    // Elsewhere it is a fault of that member alone.
+    if (session?.resumesUpTo !== undefined)
+      this.#emit({ type: "alarm", error: new TunnelError("stay-outdated"), member: session.member.id });
   }
 
   #closed(connection: ConnectionId, now: number): void {

@@ -103,6 +103,11 @@ export class Channel {
     return this.#outbox.confirmed;
   }
 
+  /** The first frame that the peer has not confirmed. */
+  get unconfirmed(): Bytes | undefined {
+    return this.#outbox.after(this.#outbox.confirmed)?.payload;
+  }
+
   /** Frames that the peer has not confirmed. */
   get waiting(): number {
     return this.#outbox.waiting;

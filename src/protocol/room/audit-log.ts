@@ -164,6 +164,11 @@ export class AuditLog {
     return this.#end;
   }
 
+  /** Those of the kept entries, oldest first. */
+  get places(): number[] {
+    return Array.from(this.#items.after(0), ([, { seq }]) => seq);
+  }
+
   /** The kept entries after a sequence number, and where that part begins. */
   after(seq: number): { readonly start: Beginning; readonly entries: readonly AuditEntry[] } {
     let start = this.#start;

@@ -103,7 +103,14 @@ export type SystemEvent =
       readonly cause: LeaveCause;
     }
   | { readonly event: "idle-warning"; readonly endsInMs: number }
-  | { readonly event: "ended"; readonly cause: EndCause };
+  | { readonly event: "ended"; readonly cause: EndCause }
+  /** The host is back after a restart. */
+  | {
+      readonly event: "returned";
+      readonly member: MemberId;
+      readonly name: string;
+      readonly lookAlike?: true;
+    };
 
 export type SystemEntry = EntryBase & { readonly kind: "system" } & SystemEvent;
 

@@ -97,6 +97,13 @@ export function systemEvent(event: SystemRoomEvent, order: RoomOrder): SystemEve
       return { event: "idle-warning", endsInMs: event.endsInMs };
     case "ended":
       return { event: "ended", cause: event.cause };
+    case "returned":
+      return {
+        event: "returned",
+        member: order.host,
+        name: order.member(order.host)?.name ?? "",
+        ...lookAlikeIn(order.members, order.host),
+      };
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../../../src/protocol/room/log.ts";
+import { asTunnelError } from "../../../src/errors/tunnel-error.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { Chance } from "../../support/random.ts";
@@ -60,6 +61,17 @@ function say(lives: Lives, life: Life, text: string, chance: Chance): readonly L
   if (life === lives.host) life.run(() => lives.room.say(outgoing, lives.now));
   else life.run(() => lives.guestOf(life).say(outgoing, lives.now));
   return [life, ...(some.length > 0 ? some : others)];
+}
+
+/** Where everybody else is gone, or its own arrival is among what it has lost, nothing is said. */
+function trySaying(lives: Lives, life: Life, text: string): void {
+  const { now } = lives;
+  try {
+    if (life === lives.host) life.run(() => lives.room.say({ text }, now));
+    else life.run(() => lives.guestOf(life).say({ text }, now));
+  } catch (error) {
+    expect(["nobody-joined", "tunnel-closed"]).toContain(asTunnelError(error).code);
+  }
 }
 
 function expectWhole({ lives, acknowledged, tried }: Story): void {
@@ -134,4 +146,116 @@ describe("a member whose machine lost its power", () => {
     expect(lives.ends.join()).toContain("stay-outdated");
     expect(said(lives.host.shown)).toEqual(["heard"]);
   });
+});
+
+describe("a host whose machine lost its power", () => {
+  function two(seed = 1): { lives: Lives; ben: Life; cleo: Life } {
+    const lives = new Lives(new Chance(seed));
+    const [ben, cleo] = [lives.join("ben"), lives.join("cleo")];
+    lives.heal();
+    lives.host.log.sync();
+    return { lives, ben, cleo };
+  }
+
+  const returns = ({ shown }: Life): number[] =>
+    shown.flatMap((entry) => (entry.kind === "system" && entry.event === "returned" ? [entry.seq] : []));
+
+  it("[O12] goes on above every place that it may have given, and all are told", () => {
+    const { lives, ben, cleo } = two();
+    const { placed } = lives.host.log.reserved;
+    // Said, and lost on the wire as well as on the disk.
+    lives.host.run(() => lives.room.say({ text: "lost" }, lives.now));
+    lives.revive(lives.host, "lost");
+    const seq = lives.host.run(() => lives.room.say({ text: "found" }, lives.now));
+    expect(seq).toBe(placed + 2);
+    lives.heal();
+    for (const life of [lives.host, ben, cleo]) {
+      expect(returns(life)).toEqual([placed + 1]);
+      expect(said(life.shown)).toEqual(["found"]);
+    }
+    expect([lives.ends, lives.alarms]).toEqual([[], []]);
+  });
+
+  it("[O12] skips no place after a mere end of its process", () => {
+    const { lives, ben } = two();
+    lives.host.run(() => lives.room.say({ text: "kept" }, lives.now));
+    const { lastSeq } = lives.room;
+    lives.revive(lives.host);
+    lives.heal();
+    expect(returns(ben)).toEqual([lastSeq + 1]);
+    expect(said(ben.shown)).toEqual(["kept"]);
+  });
+
+  it("[O12] loses those alone who have heard what it has forgotten, however much it has said since", () => {
+    const { lives, ben, cleo } = two();
+    const { synced } = lives.host.log;
+    lives.host.run(() => lives.room.say({ text: "heard" }, lives.now));
+    lives.reachGuest(ben);
+    expect([said(ben.shown), said(cleo.shown)]).toEqual([["heard"], []]);
+    lives.host.log.synced = synced;
+    lives.revive(lives.host, "lost");
+    // By then it has sent more frames than that member has.
+    for (const text of ["one", "two"]) lives.host.run(() => lives.room.say({ text }, lives.now));
+    lives.heal();
+    expect(lives.ends).toEqual(["ben: stay-outdated"]);
+    expect(lives.alarms.filter((alarm) => alarm.startsWith("ana"))).toHaveLength(1);
+    expect(said(cleo.shown)).toEqual(["one", "two"]);
+    expect(lives.guestOf(cleo).connection.name).toBe("connected");
+  });
+
+  it("lets somebody in whose arrival it has forgotten, and not their seat", () => {
+    const { lives, ben } = two();
+    const before = lives.host.log.changes.length;
+    const dan = lives.dial("dan");
+    while (lives.host.log.changes.length < before + 3) lives.step();
+    // The invite, the seat, and then the arrival.
+    lives.host.log.synced = before + 2;
+    lives.revive(lives.host, "lost");
+    lives.heal();
+    expect(lives.ends).toEqual([]);
+    expect(lives.guestOf(dan).connection.name).toBe("connected");
+    lives.host.run(() => lives.room.say({ text: "welcome" }, lives.now));
+    lives.heal();
+    expect([said(dan.shown), said(ben.shown)]).toEqual([["welcome"], ["welcome"]]);
+    expect(dan.shown.map((entry) => (entry.kind === "system" ? entry.event : entry.kind))).toEqual([
+      "joined",
+      "chat",
+    ]);
+    // Once more from what it has kept since.
+    lives.revive(lives.host);
+    lives.heal();
+    expect([lives.ends, lives.alarms]).toEqual([[], []]);
+  });
+
+  it("shows one room to all who are still in it, whenever and whoever the power leaves", () => {
+    let cuts = 0;
+    for (let seed = 1; seed <= 60; seed += 1) {
+      const chance = new Chance(seed);
+      const lives = new Lives(chance, cheapPrimitives(seed));
+      const guests = ["ben", "cleo", "dan"].map((name) => lives.join(name));
+      lives.heal();
+      const everybody = [lives.host, ...guests];
+      const isIn = (life: Life) => life === lives.host || lives.guestOf(life).connection.name !== "ended";
+      const cut = (life: Life): void => {
+        // The stay may have ended by now, and then there is nothing to come back to.
+        if (!isIn(life)) return;
+        cuts += 1;
+        lives.revive(life, "lost");
+      };
+      for (let act = 0; act < 30; act += 1) {
+        const life = chance.pick(everybody.filter(isIn));
+        if (chance.happens(0.5)) trySaying(lives, life, `${life.name} ${act}`);
+        else for (let steps = chance.below(20); steps > 0; steps -= 1) lives.step();
+        if (chance.happens(0.2)) life.log.sync();
+        if (chance.happens(0.15)) cut(life);
+      }
+      lives.heal();
+      const told = said(lives.host.shown);
+      expect(new Set(told).size).toBe(told.length);
+      for (const life of guests.filter(isIn)) expect(said(life.shown)).toEqual(told);
+      const places = lives.host.shown.map(({ seq }) => seq);
+      expect(new Set(places).size).toBe(places.length);
+    }
+    expect(cuts).toBeGreaterThan(120);
+  }, 60_000);
 });

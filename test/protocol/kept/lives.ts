@@ -157,6 +157,13 @@ export class Lives {
   }
 
   join(name: string): Life {
+    const life = this.dial(name);
+    this.settle();
+    return life;
+  }
+
+  /** On its way in. */
+  dial(name: string): Life {
     const { key } = this.host.run(() => this.room.mint(this.now));
     const link = { origin: ORIGIN, room: this.room.id, key, hostKey: this.room.hostKey };
     const log = new Log();
@@ -164,7 +171,6 @@ export class Lives {
     this.guests.push(life);
     life.machine = new Guest(this.#primitives, { link, name, keeper: log }, this.now);
     life.run(() => undefined);
-    this.settle();
     return life;
   }
 
@@ -196,11 +202,20 @@ export class Lives {
 
   /** Until all that is on its way to the host has come. */
   reachHost(): void {
+    this.#deliver("toHost", () => true);
+  }
+
+  /** Until all that is on its way to this guest has come. */
+  reachGuest(life: Life): void {
+    this.#deliver("toGuest", ({ guest }) => guest === life);
+  }
+
+  #deliver(way: "toHost" | "toGuest", isMeant: (link: Link) => boolean): void {
     for (;;) {
-      const link = this.#links.find(({ toHost }) => toHost.length > 0);
-      const what = link?.toHost.shift();
+      const link = this.#links.find((one) => one[way].length > 0 && isMeant(one));
+      const what = link?.[way].shift();
       if (link === undefined || what === undefined) return;
-      this.#arrive(link, "toHost", what);
+      this.#arrive(link, way, what);
     }
   }
 
