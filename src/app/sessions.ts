@@ -12,6 +12,7 @@ import { nodePrimitives as primitives } from "../runtime/primitives.ts";
 import { machineFacts, privateFolders, stateFolders } from "../runtime/private-folders.ts";
 import { providersFor } from "../tunnel/registry/registry.ts";
 import { OutboundFilter } from "../oversight/filter/filter.ts";
+import { compacted } from "../session/compaction.ts";
 import { LocalFiles } from "../session/files/local-files.ts";
 import { Sessions, type Session } from "../session/sessions.ts";
 import { nodeDisk } from "../session/stays/node-disk.ts";
@@ -42,6 +43,7 @@ function staysHere({ config, clock, env, home }: StaysOptions, onFailure: (tunne
     table: processTable(facts.platform, env),
     primitives,
     keepMs: config.keepMinutes * 60_000,
+    compact: (changes, now) => compacted(primitives, changes, now),
     onFailure,
   });
 }

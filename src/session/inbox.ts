@@ -201,8 +201,17 @@ export class Inbox implements Observable<InboxEvent> {
   /** Of an earlier process, whose entries stand here by now: its agent has read so far, and was given more. */
   restore({ read, returned }: { readonly read: number; readonly returned: number }): void {
     const place = { position: this.#log.positionOf(read), seq: read, begun: 0 };
-    if (isAfter(place, this.#read)) this.#read = place;
+    const lacking = this.#lacking(read);
+    if (lacking > 0) this.#log.lacks(lacking);
+    if (lacking > 0 || isAfter(place, this.#read)) this.#read = place;
     this.#returned = { position: this.#log.positionOf(returned), begun: 0 };
+  }
+
+  /** The last of the places after what was read that are kept no longer; 0 where none is. */
+  #lacking(read: number): number {
+    const [first] = this.#log.after(0);
+    const before = first === undefined ? 0 : first[1].seq - 1;
+    return read > 0 && read < before ? before : 0;
   }
 
   /** A call was cancelled, or its client gave up on it: its batch counts as never returned. */

@@ -207,6 +207,40 @@ export class SessionKeeping {
   }
 }
 
+/** The fewest changes that lead to this again. */
+export function fewestChanges(kept: KeptSession): Bytes[] {
+  const { role, folder, transport, openedAt, port, read, returned, modes } = kept;
+  const change = (header: SessionChange, ...bodies: readonly Bytes[]): Bytes =>
+    encodeChange(header, ...bodies);
+  const held = Array.from(kept.held, ([no, { text, ...message }]) =>
+    change({ t: "held", no, message }, encodeUtf8(text)),
+  );
+  const receiving = Array.from(kept.receiving, ([no, { only, ...transfer }]) =>
+    change({ t: "receiving", no, ...transfer, ...(only && { only: [...only] }) }),
+  );
+  const offers = kept.offers.map(({ kind, paths, offer, to }) =>
+    change({ t: "offer", kind, paths: [...paths], ...(to && { to: [...to] }) }, encodeUtf8(offer)),
+  );
+  const invites = kept.invites.map(({ id: invite, address, isForMember }) => {
+    const id = must(fromBase64url(invite, INVITE_ID_BYTES), "the bytes of an invite's id");
+    return change({ t: "invite", id, address, isForMember });
+  });
+  return [
+    change({ t: "begun", role, folder, ...(transport !== undefined && { transport }), openedAt }),
+    ...(port === undefined ? [] : [change({ t: "listens", port })]),
+    change({ t: "read", seq: read }),
+    change({ t: "returned", seq: returned }),
+    ...(modes === undefined
+      ? []
+      : [change({ t: "modes", isPaused: modes.isPaused, gates: [...modes.gates] })]),
+    ...Array.from(kept.withheld, (seq) => change({ t: "withheld", seq })),
+    ...invites,
+    ...held,
+    ...offers,
+    ...receiving,
+  ];
+}
+
 /** As it comes together, change by change. */
 interface Draft {
   begun: Extract<SessionChange, { t: "begun" }> | undefined;

@@ -291,6 +291,21 @@ export class Guest {
     this.#options.keeper?.keep(change, how);
   }
 
+  /** A change that says what this stay is now, but for own messages without a place; undefined before its arrival. */
+  get base(): Bytes | undefined {
+    const { replica, order } = this.#membership ?? {};
+    if (replica?.hasArrived !== true || order === undefined) return undefined;
+    const { standing } = order;
+    const last = standing.senders.find(({ id }) => id === this.self);
+    return GUEST_CHANGE.moved({
+      order: standing,
+      spoken: replica.standing,
+      sent: this.#link.sent - replica.unplaced,
+      received: this.#link.received,
+      said: last && { n: last.n, hash: last.hash },
+    });
+  }
+
   /** What leads back to the host. Before the first WELCOME there is no stay to come back to. */
   #keepWays(what: "secrets" | "addresses"): void {
     if (this.#membership === undefined) return;
@@ -315,7 +330,11 @@ export class Guest {
       const { replica } = this.#begin(welcome, pairing, now);
       let cause: EndCause | undefined;
       for (const frame of frames) {
-        if (frame.kind === "said") {
+        if (frame.kind === "moved") {
+          replica.standAt(frame.order, frame.spoken);
+          this.#link.replay({ kind: "counted", sent: frame.sent, received: frame.received });
+          if (frame.said !== undefined) this.#signer.continueAfter(frame.said);
+        } else if (frame.kind === "said") {
           this.#link.replay({ kind: "sent", payload: frame.payload });
           replica.sayAgain(frame.payload, frame.text);
         } else {

@@ -4,11 +4,14 @@ import type { Bytes } from "../base/bytes.ts";
 import { bytesOf, counter, roomId } from "../base/header.ts";
 import { INVITE_ID_BYTES } from "../base/ids.ts";
 import { decodeChange, encodeChange } from "../keeping/keeper.ts";
+import { decodeStanding, encodeStanding, standing } from "../keeping/standing.ts";
 import { isName } from "../base/text.ts";
 import { CLAIM_BYTES } from "../handshake/handshake.ts";
 import { isOrigin, type InviteLink } from "../handshake/invite-link.ts";
 import { OBSERVER_ROLES } from "../handshake/role.ts";
 import { decodeWelcome, encodeWelcome, type Welcome } from "../room/frames.ts";
+import type { LastMessage, OrderStanding } from "../room/order.ts";
+import type { SpokenStanding } from "../room/participant.ts";
 import type { SignerSecrets } from "../room/signer.ts";
 import { workContextSchema, type WorkContext } from "../room/work-context.ts";
 import type { Candidate, Pairing } from "./candidates.ts";
@@ -46,6 +49,16 @@ const guestChange = z.discriminatedUnion("t", [
   z.strictObject({ t: z.literal("heard"), confirmed: counter }),
   /** With an own frame and, where that is sealed, its text. */
   z.strictObject({ t: z.literal("said") }),
+  /** What happened until a place, told by what came of it. */
+  z.strictObject({
+    t: z.literal("moved"),
+    standing,
+    /** Frames: those that had gone and had a place, and those that had come. */
+    sent: counter,
+    received: counter,
+    /** The last own message that had a place. */
+    said: z.optional(z.strictObject({ n: counter, hash: bytesOf(32) })),
+  }),
   /** Another process has taken the stay up, to which so many frames were known as sent; and the host has let it in. */
   z.strictObject({ t: z.literal("returned"), sent: counter }),
   z.strictObject({ t: z.literal("arrived") }),
@@ -62,8 +75,18 @@ export interface Begun {
   readonly welcome: Welcome;
 }
 
+/** The state of a stay at a place, where its frames do not begin with its arrival. */
+interface GuestMoved {
+  readonly order: OrderStanding;
+  readonly spoken: SpokenStanding;
+  readonly sent: number;
+  readonly received: number;
+  readonly said: LastMessage | undefined;
+}
+
 /** What came and went since, in order. */
 type Replayed =
+  | ({ readonly kind: "moved" } & GuestMoved)
   | { readonly kind: "heard"; readonly payload: Bytes; readonly confirmed: number }
   /** `text` where the frame shows it only sealed. */
   | { readonly kind: "said"; readonly payload: Bytes; readonly text: Bytes | undefined };
@@ -99,9 +122,21 @@ export const GUEST_CHANGE = {
   heard: (payload: Bytes, confirmed: number): Bytes => encodeChange({ t: "heard", confirmed }, payload),
   said: (payload: Bytes, text: Bytes | undefined): Bytes =>
     encodeChange({ t: "said" }, payload, ...(text === undefined ? [] : [text])),
+  moved: ({ order, spoken, ...rest }: GuestMoved): Bytes =>
+    encodeChange({ t: "moved", standing: encodeStanding(order, spoken), ...rest }),
   returned: (sent: number): Bytes => encodeChange({ t: "returned", sent }),
   arrived: (): Bytes => encodeChange({ t: "arrived" }),
 } as const;
+
+/** @throws {TunnelError} stay-unreadable */
+export function kindOfChange(change: Bytes): z.infer<typeof guestChange>["t"] {
+  return decodeChange(guestChange, change).header.t;
+}
+
+/** The frame beside a change. @throws {TunnelError} stay-unreadable */
+export function frameIn(change: Bytes): Bytes {
+  return decodeChange(guestChange, change).bodies[0] ?? NOTHING;
+}
 
 /** @throws {TunnelError} stay-unreadable */
 export function keptGuest(changes: readonly Bytes[]): KeptGuest {
@@ -138,6 +173,18 @@ export function keptGuest(changes: readonly Bytes[]): KeptGuest {
       case "addresses":
         addresses = header;
         break;
+      case "moved": {
+        const { sent, received, said } = header;
+        if (begun === undefined) throw new TunnelError("stay-unreadable");
+        frames.push({
+          kind: "moved",
+          sent,
+          received,
+          said,
+          ...decodeStanding(header.standing, begun.link.room),
+        });
+        break;
+      }
       case "heard":
         frames.push({ kind: "heard", payload, confirmed: header.confirmed });
         break;

@@ -22,8 +22,14 @@ import {
   type WithheldEvent,
 } from "../room/frames.ts";
 import type { SpokenEntry } from "../room/log.ts";
-import { messageHash, RoomOrder } from "../room/order.ts";
-import { faultOf, SpokenEntries, systemEvent, type OutgoingMessage } from "../room/participant.ts";
+import { messageHash, RoomOrder, type OrderStanding } from "../room/order.ts";
+import {
+  faultOf,
+  SpokenEntries,
+  systemEvent,
+  type OutgoingMessage,
+  type SpokenStanding,
+} from "../room/participant.ts";
 import { digestsOf } from "../room/sealed-message.ts";
 import type { Signer } from "../room/signer.ts";
 import type { SignOff } from "../sign-off/sign-offs.ts";
@@ -101,6 +107,18 @@ export class Replica {
   /** The proposal that stands. */
   get signOff(): SignOff | undefined {
     return this.#spoken.signOff;
+  }
+
+  get standing(): SpokenStanding {
+    return this.#spoken.standing;
+  }
+
+  /** Goes on from where an earlier process was, which had come into the room by then. */
+  standAt(order: OrderStanding, spoken: SpokenStanding): void {
+    this.#options.order.standAt(order);
+    this.#spoken.standAt(spoken);
+    this.log.standAt(order, []);
+    this.#past = {};
   }
 
   /** Own messages that the host has not placed. */

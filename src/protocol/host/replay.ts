@@ -80,6 +80,14 @@ export class RoomReplay {
       case "revoked":
         ledger.revoke(one.inviteId, now);
         return;
+      case "moved":
+        return this.#moved(one);
+      case "counted": {
+        const session = this.#session(one.member);
+        session.link.replay({ kind: "counted", sent: one.sent, received: one.received });
+        session.resumesUpTo = one.resumesUpTo;
+        return;
+      }
       case "seat":
         return this.#seat(one, now);
       case "resumed": {
@@ -101,6 +109,14 @@ export class RoomReplay {
       case "addresses":
         return presence.setAddresses(one.origins, now);
     }
+  }
+
+  #moved({ order: standing, spoken, said, past }: Extract<RoomHappening, { t: "moved" }>): void {
+    const { order, sequencer, signer } = this.#options;
+    order.standAt(standing);
+    const frames = past.map((payload) => ({ seq: decodeHostFrame(payload).frame.seq, payload }));
+    sequencer.standAt(spoken, frames);
+    if (said !== undefined) signer.continueAfter(said);
   }
 
   #seat({ seat }: Extract<RoomHappening, { t: "seat" }>, now: number): void {

@@ -29,7 +29,7 @@ import { BackPressure } from "./back-pressure.ts";
 import { IdleClock } from "./idle.ts";
 import { Inbound } from "./inbound.ts";
 import { InviteLedger, type ObserverSeat, type PendingInvite } from "./invites.ts";
-import { keptRoom, RoomKeeping, type RoomBegun } from "./kept.ts";
+import { keptRoom, ROOM_BASE, RoomKeeping, type RoomBegun } from "./kept.ts";
 import { MemberSessions, isConnected } from "./member-sessions.ts";
 import { Membership } from "./membership.ts";
 import { PresenceBoard, type MemberWays } from "./presence-board.ts";
@@ -190,6 +190,39 @@ export class Room {
     // Those who were told of it then need not hear of it again.
     room.#effects = room.#effects.filter(({ type }) => type === "entry" || type === "ended");
     return room;
+  }
+
+  /** So many of the last places a later process has to go through one by one: those that wait for a member, or for newcomers. */
+  get lastNeeded(): number {
+    const waiting = this.#sessions.all.map(({ link }) => link.sent - link.confirmed);
+    return Math.max(this.#sequencer.log.pastFrames.length, ...waiting);
+  }
+
+  /**
+   * Changes that say, behind the one of its beginning, what this room is now, where its members have confirmed everything.
+   * @param unplaced those of whom the last frame has no place yet, which then comes behind these changes
+   */
+  base(unplaced: ReadonlySet<MemberId>, now: number): Bytes[] {
+    const changes: Bytes[] = [];
+    const keeping = new RoomKeeping({
+      keep: (change) => void changes.push(change),
+      reserve: () => undefined,
+    });
+    const { standing } = this.#order;
+    const last = standing.senders.find(({ id }) => id === this.self);
+    const past = this.#sequencer.log.pastFrames.map(({ payload }) => payload);
+    const said = last && { n: last.n, hash: last.hash };
+    changes.push(ROOM_BASE.moved(standing, this.#sequencer.standing, said, past));
+    for (const { inviteId } of this.#ledger.pending(now))
+      keeping.invite(must(this.#ledger.live(inviteId, now), "a pending invite"));
+    for (const session of this.#sessions.all) {
+      const { member, link, resumesUpTo } = session;
+      keeping.seat(session);
+      const received = link.received - (unplaced.has(member.id) ? 1 : 0);
+      changes.push(ROOM_BASE.counted(member.id, { sent: link.sent, received, resumesUpTo }));
+    }
+    keeping.addresses(this.#presence.addresses);
+    return changes;
   }
 
   #keepBeginning(options: RoomOptions): void {

@@ -10,7 +10,7 @@ import {
 } from "../room/frames.ts";
 import type { SpokenEntry } from "../room/log.ts";
 import type { RoomOrder, Beginning } from "../room/order.ts";
-import { SpokenEntries, systemEvent } from "../room/participant.ts";
+import { SpokenEntries, systemEvent, type SpokenStanding } from "../room/participant.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { encodeUtf8 } from "../base/utf8.ts";
 import type { RoomKeeping } from "./kept.ts";
@@ -57,6 +57,16 @@ export class Sequencer {
   /** The proposal that stands. */
   get signOff(): SignOff | undefined {
     return this.#spoken.signOff;
+  }
+
+  get standing(): SpokenStanding {
+    return this.#spoken.standing;
+  }
+
+  /** Goes on from where an earlier process was. @param past frames for those who come later */
+  standAt(spoken: SpokenStanding, past: readonly { readonly seq: number; readonly payload: Bytes }[]): void {
+    this.#spoken.standAt(spoken);
+    this.log.standAt(this.#present, past);
   }
 
   get #present(): Beginning {

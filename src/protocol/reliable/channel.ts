@@ -35,7 +35,9 @@ export type Replayed =
   | { readonly kind: "sent"; readonly payload: Bytes }
   | { readonly kind: "received" }
   /** The peer had all frames up to this one. */
-  | { readonly kind: "confirmed"; readonly number: number };
+  | { readonly kind: "confirmed"; readonly number: number }
+  /** So many frames had been sent, all of which the peer had, and had come. */
+  | { readonly kind: "counted"; readonly sent: number; readonly received: number };
 
 /** State that lives as long as one connection. */
 interface Connection {
@@ -85,6 +87,9 @@ export class Channel {
         return;
       case "confirmed":
         this.#outbox.confirm(frame.number);
+        return;
+      case "counted":
+        this.#outbox.standAt(frame);
     }
   }
 

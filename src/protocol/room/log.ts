@@ -163,6 +163,11 @@ export class Transcript<Item extends Logged> {
     return this.#compacted + this.#items.length;
   }
 
+  /** Items up to this sequence number are kept no longer: an earlier process had them. */
+  lacks(seq: number): void {
+    this.#trimmedTo = Math.max(this.#trimmedTo, seq);
+  }
+
   append(item: Item): void {
     this.#items.push(item);
     this.#size += this.#sizeOf(item);

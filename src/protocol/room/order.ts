@@ -27,6 +27,20 @@ export interface Beginning {
   readonly members: readonly MemberRecord[];
 }
 
+/** The last message of a member, and where it came in; `since` is 0 for those who were there before. */
+interface SenderStanding extends LastMessage {
+  readonly id: MemberId;
+  readonly since: number;
+}
+
+/** An order as it stands, for one who goes on from there. */
+export interface OrderStanding extends Beginning {
+  readonly ts: number;
+  /** Everybody who has ever been in the roster. */
+  readonly had: readonly MemberId[];
+  readonly senders: readonly SenderStanding[];
+}
+
 /** The hash before a member's first message, and that of the handshake of a host, which has none. */
 export const NO_HASH: Bytes = new Uint8Array(32);
 
@@ -298,6 +312,23 @@ export class RoomOrder {
     this.#chains.set(view.seq, view.chain);
     this.#senders.clear();
     this.#ts = 0;
+  }
+
+  get standing(): OrderStanding {
+    const senders = Array.from(this.#senders, ([id, last]) => ({ id, ...last }));
+    return { view: this.#view, members: this.#members, ts: this.#ts, had: [...this.#had], senders };
+  }
+
+  /** Goes on from where an earlier replica of this room stood, which had checked everything until then. */
+  standAt({ view, members, ts, had, senders }: OrderStanding): void {
+    this.moveTo(view);
+    this.#ts = ts;
+    this.#members = members;
+    this.#roster.clear();
+    for (const member of members) this.#roster.set(member.id, member);
+    this.#had.clear();
+    for (const id of had) this.#had.add(id);
+    for (const { id, n, hash, since } of senders) this.#senders.set(id, { n, hash, since });
   }
 
   /**

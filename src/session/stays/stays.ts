@@ -32,6 +32,8 @@ export interface StaysOptions {
   readonly primitives: Primitives;
   /** How long a stay is kept after its process ended; 0 keeps none. */
   readonly keepMs: number;
+  /** The same in fewer changes, for a journal that has become long. @throws {TunnelError} */
+  readonly compact: (changes: KeptChanges, now: number) => KeptChanges;
   /** A stay is not kept any more, while its tunnel goes on. */
   readonly onFailure: (tunnelId: string, error: Error) => void;
 }
@@ -125,7 +127,8 @@ export class Stays {
   async #kept(place: StayPlace, log: StayLog, lock: Lock): Promise<KeptStay> {
     const { clock, keepMs } = this.#options;
     await beat(place, clock.now(), keepMs);
-    return new KeptStay(place, log, lock, this.#options);
+    const compacted = (): Bytes[] | undefined => this.#compacted(place);
+    return new KeptStay(place, log, lock, { clock, keepMs, compacted });
   }
 
   #places(): Promise<StayPlace[]> {
@@ -138,6 +141,23 @@ export class Stays {
     const keepMs = await keptMs(place, this.#options.keepMs);
     const at = await lastThere(place);
     return at === undefined ? 0 : Math.min(keepMs, at + keepMs - clock.now());
+  }
+
+  /** What a stay of this process has written so far, in fewer changes; undefined where it cannot be said in others. */
+  #compacted(place: StayPlace): Bytes[] | undefined {
+    const { clock, compact } = this.#options;
+    const changes = this.#peek(place);
+    if (changes === undefined) return undefined;
+    try {
+      const { machine, session } = compact(changes, clock.now());
+      return [
+        ...machine.map((change) => concat(MACHINE, change)),
+        ...session.map((change) => concat(SESSION, change)),
+      ];
+    } catch (error) {
+      if (error instanceof TunnelError && error.code === "stay-unreadable") return undefined;
+      throw error;
+    }
   }
 
   #peek({ folder }: StayPlace): KeptChanges | undefined {
@@ -192,10 +212,22 @@ export class KeptStay implements Keeper {
   #isOver = false;
 
   readonly #keepMs: number;
+  readonly #clock: Clock;
+  readonly #compacted: () => Bytes[] | undefined;
+  #cancelRewrite: (() => void) | undefined;
+  /** Not where it could not be said in fewer changes once. */
+  #mayRewrite = true;
 
-  constructor(place: StayPlace, log: StayLog, lock: Lock, options: { clock: Clock; keepMs: number }) {
-    const { clock, keepMs } = options;
+  constructor(
+    place: StayPlace,
+    log: StayLog,
+    lock: Lock,
+    options: { clock: Clock; keepMs: number; compacted: () => Bytes[] | undefined },
+  ) {
+    const { clock, keepMs, compacted } = options;
     this.#keepMs = keepMs;
+    this.#clock = clock;
+    this.#compacted = compacted;
     this.#place = place;
     this.#log = log;
     this.#lock = lock;
@@ -229,6 +261,19 @@ export class KeptStay implements Keeper {
   /** Before anything that follows from it is told. */
   write(): void {
     this.#log.flush();
+    // Not now, since somebody waits for what follows.
+    if (this.#mayRewrite && this.#log.isLong)
+      this.#cancelRewrite ??= this.#clock.after(0, () => this.#rewrite());
+  }
+
+  /** Every beginning of the journal is a state that a process can come back to, so any moment is right. */
+  #rewrite(): void {
+    this.#cancelRewrite = undefined;
+    if (this.#isOver) return;
+    this.#log.flush();
+    const base = this.#compacted();
+    this.#mayRewrite = base !== undefined;
+    if (base !== undefined) this.#log.rewrite(base);
   }
 
   /** The process ends, and a later one may come back. */
@@ -236,6 +281,7 @@ export class KeptStay implements Keeper {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopBeating();
+    this.#cancelRewrite?.();
     this.#log.close();
     this.#lock.release();
   }
@@ -245,6 +291,7 @@ export class KeptStay implements Keeper {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopBeating();
+    this.#cancelRewrite?.();
     this.#log.remove();
     await removePlace(this.#place);
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../../../src/protocol/room/log.ts";
+import type { Bounds } from "../../../src/protocol/compaction/bounds.ts";
 import { asTunnelError } from "../../../src/errors/tunnel-error.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 import { cheapPrimitives } from "../../simulation/primitives.ts";
@@ -22,7 +23,8 @@ interface Story {
 function talk(seed: number, who: "guests" | "host" | "everybody"): Story {
   const chance = new Chance(seed);
   // Every tenth with real keys: the others are about what is kept, and not about cryptography.
-  const lives = new Lives(chance, seed % 10 === 0 ? nodePrimitives : cheapPrimitives(seed));
+  const primitives = seed % 10 === 0 ? nodePrimitives : cheapPrimitives(seed);
+  const lives = new Lives(chance, primitives, seed % 2 === 0);
   const guests = ["ben", "cleo"].slice(0, 1 + chance.below(2)).map((name) => lives.join(name));
   lives.heal();
   const acknowledged = new Map<string, readonly Life[]>();
@@ -33,13 +35,15 @@ function talk(seed: number, who: "guests" | "host" | "everybody"): Story {
     const doomed = chance.happens(0.25) ? chance.pick(mortals) : undefined;
     if (doomed !== undefined) doomed.fuse = chance.below(12);
     const kind = chance.below(10);
+    if (chance.happens(0.06)) lives.compact(chance.pick(everybody), boundsOf(chance));
     const isAlive = lives.mortal(() => {
       if (kind < 5) {
         const life = chance.pick(everybody);
         const text = `${life.name} ${act}`;
         tried.add(text);
-        acknowledged.set(text, say(lives, life, text, chance));
-      } else if (kind < 9) for (let steps = chance.below(20); steps > 0; steps -= 1) lives.step();
+        acknowledged.set(text, say(lives, life, text, everybody, chance));
+      } else if (act === 20 || act === 30) lives.join(`late ${act}`);
+      else if (kind < 9) for (let steps = chance.below(20); steps > 0; steps -= 1) lives.step();
       else lives.pass(chance.below(2_000));
       return true;
     });
@@ -52,10 +56,23 @@ function talk(seed: number, who: "guests" | "host" | "everybody"): Story {
   return { lives, acknowledged, tried };
 }
 
+/** Of a few entries, or of a few bytes. */
+function boundsOf(chance: Chance): Bounds {
+  return chance.happens(0.5)
+    ? { entries: 1 + chance.below(20), bytes: 1_000_000 }
+    : { entries: 1_000, bytes: 1 + chance.below(5_000) };
+}
+
 /** To everybody, or to some; gives those who are to have it. */
-function say(lives: Lives, life: Life, text: string, chance: Chance): readonly Life[] {
+function say(
+  lives: Lives,
+  life: Life,
+  text: string,
+  everybody: readonly Life[],
+  chance: Chance,
+): readonly Life[] {
   const idOf = (one: Life) => (one === lives.host ? lives.room.self : lives.guestOf(one).self);
-  const others = [lives.host, ...lives.guests].filter((one) => one !== life);
+  const others = everybody.filter((one) => one !== life);
   const some = chance.happens(0.3) ? others.filter(() => chance.happens(0.5)) : [];
   const outgoing = { text, ...(some.length > 0 ? { to: some.map(idOf) } : {}) };
   if (life === lives.host) life.run(() => lives.room.say(outgoing, lives.now));
@@ -94,17 +111,19 @@ function expectWhole({ lives, acknowledged, tried }: Story): void {
 
 describe.each(["guests", "host", "everybody"] as const)("a room whose %s die and come back", (who) => {
   it("has everything that was acknowledged, once and in order, without a new link", () => {
-    let deaths = 0;
+    let [deaths, compactions] = [0, 0];
     for (let seed = 1; seed <= 60; seed += 1) {
       try {
         const story = talk(seed, who);
         expectWhole(story);
         deaths += story.lives.deaths;
+        compactions += story.lives.compactions;
       } catch (error) {
         throw new Error(`seed ${seed}`, { cause: error });
       }
     }
     expect(deaths).toBeGreaterThan(120);
+    expect(compactions).toBeGreaterThan(50);
   }, 60_000);
 });
 
@@ -247,6 +266,7 @@ describe("a host whose machine lost its power", () => {
         if (chance.happens(0.5)) trySaying(lives, life, `${life.name} ${act}`);
         else for (let steps = chance.below(20); steps > 0; steps -= 1) lives.step();
         if (chance.happens(0.2)) life.log.sync();
+        if (chance.happens(0.1)) lives.compact(life, boundsOf(chance));
         if (chance.happens(0.15)) cut(life);
       }
       lives.heal();

@@ -36,6 +36,7 @@ function aProcess(running: readonly string[], changed: Partial<StaysOptions> = {
     table,
     primitives: nodePrimitives,
     keepMs: KEEP_MS,
+    compact: (changes) => changes,
     onFailure: (_, error) => expect.fail(error.message),
     ...changed,
   });
