@@ -361,7 +361,7 @@ describe("a disk that keeps nothing", () => {
       table: processTable(process.platform, {}),
       primitives: nodePrimitives,
       keepMs: 600_000,
-      compact: (changes) => changes,
+      compact: (changes, now) => compacted(nodePrimitives, changes, now),
       onFailure: () => undefined,
     });
     const made = sessionsOn(systemClock, { keepMinutes: KEEP_MINUTES }, {}, { stays });
@@ -409,7 +409,7 @@ describe("a disk that keeps nothing", () => {
       table: processTable(process.platform, {}),
       primitives: nodePrimitives,
       keepMs: 600_000,
-      compact: (changes) => changes,
+      compact: (changes, now) => compacted(nodePrimitives, changes, now),
       onFailure: (tunnelId) => {
         failed.push(tunnelId);
         hosts.notKept(tunnelId);

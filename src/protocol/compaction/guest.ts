@@ -2,6 +2,7 @@ import type { Bytes } from "../base/bytes.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { Guest } from "../guest/guest.ts";
 import { frameIn, GUEST_CHANGE, keptGuest, kindOfChange } from "../guest/kept.ts";
+import type { Steps } from "../keeping/keeper.ts";
 import { decodeHostFrame } from "../room/frames.ts";
 import { lastWithin, LOG_BOUNDS, trusting } from "./bounds.ts";
 
@@ -14,17 +15,18 @@ interface Change {
  * Fewer changes that lead to the same stay, but for what its log keeps no longer: what came of the earlier ones, and the later ones.
  * @throws {TunnelError} stay-unreadable
  */
-export function compactGuest(
+export function* compactGuest(
   primitives: Primitives,
   changes: readonly Bytes[],
   now: number,
   bounds = LOG_BOUNDS,
-): readonly Bytes[] {
+): Steps<readonly Bytes[]> {
   const quick = trusting(primitives);
-  const restored = (some: readonly Bytes[]): Guest => Guest.restore(quick, { changes: some, floor: 0 }, now);
-  if (restored(changes).connection.name === "ended") return changes;
+  const restored = (some: readonly Bytes[]): Steps<Guest> =>
+    Guest.restoring(quick, { changes: some, floor: 0 }, now);
+  if ((yield* restored(changes)).connection.name === "ended") return changes;
   const all = changes.map((change): Change => ({ kind: kindOfChange(change), change }));
-  const { resumesUpTo } = keptGuest(changes);
+  const { resumesUpTo } = yield* keptGuest(changes);
   const ways = (["begun", "addresses", "secrets"] as const).flatMap(
     (kind) => all.findLast((one) => one.kind === kind)?.change ?? [],
   );
@@ -36,7 +38,7 @@ export function compactGuest(
   const cut = heard.at(-lastWithin(sizes, bounds) - 1);
   if (cut === undefined) return whole;
   const before = frames.slice(0, cut.index + 1);
-  const earlier = restored([...ways, ...before.map(({ change }) => change)]);
+  const earlier = yield* restored([...ways, ...before.map(({ change }) => change)]);
   const { base, unplaced } = earlier;
   if (base === undefined) return whole;
   const said = before.filter(({ kind }) => kind === "said");

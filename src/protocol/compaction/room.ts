@@ -1,6 +1,7 @@
 import type { Bytes } from "../base/bytes.ts";
 import type { InviteId, MemberId } from "../base/ids.ts";
 import type { Primitives } from "../base/primitives.ts";
+import type { Steps } from "../keeping/keeper.ts";
 import { keptRoom, type RoomHappening } from "../host/kept.ts";
 import { Room } from "../host/room.ts";
 import { decodeHostFrame } from "../room/frames.ts";
@@ -15,31 +16,32 @@ interface Change {
  * Fewer changes that lead to the same room, but for what its log keeps no longer: what came of the earlier ones, and the later ones.
  * @throws {TunnelError} stay-unreadable
  */
-export function compactRoom(
+export function* compactRoom(
   primitives: Primitives,
   changes: readonly Bytes[],
   now: number,
   bounds = LOG_BOUNDS,
-): readonly Bytes[] {
+): Steps<readonly Bytes[]> {
   const quick = trusting(primitives);
-  const room = Room.restore(quick, { changes }, now);
+  const room = yield* Room.restoring(quick, { changes }, now);
   const [begun, ...rest] = changes;
   if (room.ended !== undefined || begun === undefined) return changes;
-  const all = read(changes);
+  const all = yield* read(changes);
   const places = placesOf(all);
   const sizes = places.map(({ bytes }) => bytes);
   const cut = places.at(-Math.max(lastWithin(sizes, bounds), room.lastNeeded) - 1);
   if (cut === undefined) return [begun, ...folded(all)];
   const before = all.slice(0, cut.index + 1);
-  const earlier = Room.restore(quick, { changes: [begun, ...rest.slice(0, cut.index + 1)] }, now);
+  const earlier = yield* Room.restoring(quick, { changes: [begun, ...rest.slice(0, cut.index + 1)] }, now);
   const unplaced = unplacedOf(before);
   const base = earlier.base(new Set(unplaced.keys()), now);
-  return [begun, ...folded(read([begun, ...base, ...unplaced.values(), ...rest.slice(cut.index + 1)]))];
+  const fewer = [begun, ...base, ...unplaced.values(), ...rest.slice(cut.index + 1)];
+  return [begun, ...folded(yield* read(fewer))];
 }
 
 /** All but the first. */
-function read([begun, ...rest]: readonly Bytes[]): Change[] {
-  const { happened } = keptRoom(begun === undefined ? rest : [begun, ...rest]);
+function* read([begun, ...rest]: readonly Bytes[]): Steps<Change[]> {
+  const { happened } = yield* keptRoom(begun === undefined ? rest : [begun, ...rest]);
   return rest.flatMap((change, index): Change[] => {
     const what = happened[index];
     return what === undefined ? [] : [{ what, change }];

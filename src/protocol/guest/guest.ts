@@ -1,7 +1,7 @@
 import type { Bytes } from "../base/bytes.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { Oversight } from "../room/oversight.ts";
-import type { Keeper } from "../keeping/keeper.ts";
+import { CHANGES_IN_STEP, finished, type Keeper, type Steps } from "../keeping/keeper.ts";
 import { LINK } from "../base/limits.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { encodeUtf8, utf8Length } from "../base/utf8.ts";
@@ -102,23 +102,28 @@ export class Guest {
       { link, rekey, confirm, emit, onChange, kept: kept?.ways },
       now,
     );
-    if (kept !== undefined) this.#replay(kept, now);
   }
 
   /**
    * The stay of an earlier process, on its way back to the host. Everything that one was told comes once more as effects.
    * @throws {TunnelError} stay-unreadable
    */
-  static restore(
+  static restore(primitives: Primitives, options: RestoreOptions, now: number): Guest {
+    return finished(Guest.restoring(primitives, options, now));
+  }
+
+  /** The same a little at a time. */
+  static *restoring(
     primitives: Primitives,
     { changes, floor, rekey, keeper }: RestoreOptions,
     now: number,
-  ): Guest {
-    const kept = keptGuest(changes);
+  ): Steps<Guest> {
+    const kept = yield* keptGuest(changes);
     const { name, workContext, link } = kept;
     // The invite is used up, and its key is gone.
     const options = { link: { ...link, key: new Uint8Array(KEY_BYTES) }, name, workContext, rekey, keeper };
     const guest = new Guest(primitives, options, now, kept);
+    yield* guest.#replay(kept, now);
     guest.#signer.skipTo(floor);
     guest.#resumesUpTo = kept.resumesUpTo ?? guest.#link.sent;
     guest.#keep(GUEST_CHANGE.returned(guest.#resumesUpTo));
@@ -325,11 +330,12 @@ export class Guest {
   }
 
   /** @throws {TunnelError} stay-unreadable */
-  #replay({ welcome, pairing, frames }: KeptGuest, now: number): void {
+  *#replay({ welcome, pairing, frames }: KeptGuest, now: number): Steps<undefined> {
     try {
       const { replica } = this.#begin(welcome, pairing, now);
       let cause: EndCause | undefined;
-      for (const frame of frames) {
+      for (const [index, frame] of frames.entries()) {
+        if (index % CHANGES_IN_STEP === 0) yield;
         if (frame.kind === "moved") {
           replica.standAt(frame.order, frame.spoken);
           this.#link.replay({ kind: "counted", sent: frame.sent, received: frame.received });
@@ -350,6 +356,7 @@ export class Guest {
     }
     // Those who were told of it then need not hear of it again.
     this.#effects = this.#effects.filter(({ type }) => type !== "alarm");
+    return undefined;
   }
 
   // --- the connection ---

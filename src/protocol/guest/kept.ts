@@ -3,7 +3,7 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { bytesOf, counter, roomId } from "../base/header.ts";
 import { INVITE_ID_BYTES } from "../base/ids.ts";
-import { decodeChange, encodeChange } from "../keeping/keeper.ts";
+import { CHANGES_IN_STEP, decodeChange, encodeChange, type Steps } from "../keeping/keeper.ts";
 import { decodeStanding, encodeStanding, standing } from "../keeping/standing.ts";
 import { isName } from "../base/text.ts";
 import { CLAIM_BYTES } from "../handshake/handshake.ts";
@@ -139,13 +139,14 @@ export function frameIn(change: Bytes): Bytes {
 }
 
 /** @throws {TunnelError} stay-unreadable */
-export function keptGuest(changes: readonly Bytes[]): KeptGuest {
+export function* keptGuest(changes: readonly Bytes[]): Steps<KeptGuest> {
   let begun: Begun | undefined;
   let candidates: readonly Candidate[] = [];
   let addresses: KnownAddresses | undefined;
   const frames: Replayed[] = [];
   let resumesUpTo: number | undefined;
-  for (const change of changes) {
+  for (const [index, change] of changes.entries()) {
+    if (index % CHANGES_IN_STEP === 0) yield;
     const { header, bodies } = decodeChange(guestChange, change);
     const [payload = NOTHING, text] = bodies;
     switch (header.t) {

@@ -4,7 +4,7 @@ import { must } from "../../errors/must.ts";
 import { fromBase64url, type Bytes } from "../base/bytes.ts";
 import { bytesOf, counter, memberId, ordinal, roomId } from "../base/header.ts";
 import { INVITE_ID_BYTES, inviteIdFrom, type InviteId, type MemberId, type RoomId } from "../base/ids.ts";
-import { decodeChange, encodeChange, type Keeper } from "../keeping/keeper.ts";
+import { CHANGES_IN_STEP, decodeChange, encodeChange, type Keeper, type Steps } from "../keeping/keeper.ts";
 import { decodeStanding, encodeStanding, standing, view } from "../keeping/standing.ts";
 import { ROOM } from "../base/limits.ts";
 import { isGoal, isName } from "../base/text.ts";
@@ -206,10 +206,11 @@ export class RoomKeeping {
 }
 
 /** @throws {TunnelError} stay-unreadable */
-export function keptRoom(changes: readonly Bytes[]): { begun: RoomBegun; happened: RoomHappening[] } {
+export function* keptRoom(changes: readonly Bytes[]): Steps<{ begun: RoomBegun; happened: RoomHappening[] }> {
   let begun: RoomBegun | undefined;
   const happened: RoomHappening[] = [];
-  for (const change of changes) {
+  for (const [index, change] of changes.entries()) {
+    if (index % CHANGES_IN_STEP === 0) yield;
     const { header, bodies } = decodeChange(roomChange, change);
     const [payload = NOTHING, text] = bodies;
     switch (header.t) {

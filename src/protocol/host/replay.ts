@@ -3,6 +3,7 @@ import type { Bytes } from "../base/bytes.ts";
 import type { MemberId, RoomId } from "../base/ids.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
+import { CHANGES_IN_STEP, type Steps } from "../keeping/keeper.ts";
 import { decodeHostFrame, type EndCause } from "../room/frames.ts";
 import { messageHash, type RoomOrder } from "../room/order.ts";
 import { digestsOf } from "../room/sealed-message.ts";
@@ -47,17 +48,21 @@ export class RoomReplay {
    * Afterwards the room is as it was left. Its next process has still to {@link goOn}.
    * @throws {TunnelError} stay-unreadable
    */
-  replay(happened: readonly RoomHappening[], now: number): void {
+  *replay(happened: readonly RoomHappening[], now: number): Steps<undefined> {
     const { keeping } = this.#options;
     keeping.isMuted = true;
     try {
-      for (const one of happened) this.#again(one, now);
+      for (const [index, one] of happened.entries()) {
+        if (index % CHANGES_IN_STEP === 0) yield;
+        this.#again(one, now);
+      }
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error;
       throw new TunnelError("stay-unreadable", { cause: error });
     } finally {
       keeping.isMuted = false;
     }
+    return undefined;
   }
 
   /** Tells everybody that there is another process, and does what the earlier one had no time for. */

@@ -10,6 +10,7 @@ import {
 } from "../base/ids.ts";
 import type { Oversight } from "../room/oversight.ts";
 import { LINK, ROOM } from "../base/limits.ts";
+import { finished, type Steps } from "../keeping/keeper.ts";
 import { uniqueName } from "../base/names.ts";
 import type { DhKeyPair, Primitives } from "../base/primitives.ts";
 import { encodeUtf8, utf8Length } from "../base/utf8.ts";
@@ -163,8 +164,17 @@ export class Room {
    * The room of an earlier process, in which nobody is connected. Everything that one was told comes once more as effects.
    * @throws {TunnelError} stay-unreadable
    */
-  static restore(primitives: Primitives, { changes, floors, ...options }: RestoreOptions, now: number): Room {
-    const { begun, happened } = keptRoom(changes);
+  static restore(primitives: Primitives, options: RestoreOptions, now: number): Room {
+    return finished(Room.restoring(primitives, options, now));
+  }
+
+  /** The same a little at a time. */
+  static *restoring(
+    primitives: Primitives,
+    { changes, floors, ...options }: RestoreOptions,
+    now: number,
+  ): Steps<Room> {
+    const { begun, happened } = yield* keptRoom(changes);
     const room = new Room(primitives, { ...begun, ...options }, now, begun);
     const replay = new RoomReplay({
       primitives,
@@ -182,7 +192,7 @@ export class Room {
       keeping: room.#keeping,
       onEnded: (cause) => void (room.#ended = cause),
     });
-    replay.replay(happened, now);
+    yield* replay.replay(happened, now);
     if (floors !== undefined && room.#isOpen()) {
       room.#signer.skipTo(floors.said);
       replay.goOn(floors.placed, now);

@@ -1,7 +1,7 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { ProcessTable } from "../../children/identity.ts";
 import { concat, type Bytes } from "../../protocol/base/bytes.ts";
-import type { Keeper } from "../../protocol/keeping/keeper.ts";
+import type { Keeper, Steps } from "../../protocol/keeping/keeper.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { every } from "../../runtime/wait.ts";
@@ -33,7 +33,7 @@ export interface StaysOptions {
   /** How long a stay is kept after its process ended; 0 keeps none. */
   readonly keepMs: number;
   /** The same in fewer changes, for a journal that has become long. @throws {TunnelError} */
-  readonly compact: (changes: KeptChanges, now: number) => KeptChanges;
+  readonly compact: (changes: KeptChanges, now: number) => Steps<KeptChanges>;
   /** A stay is not kept any more, while its tunnel goes on. */
   readonly onFailure: (tunnelId: string, error: Error) => void;
 }
@@ -127,7 +127,7 @@ export class Stays {
   async #kept(place: StayPlace, log: StayLog, lock: Lock): Promise<KeptStay> {
     const { clock, keepMs } = this.#options;
     await beat(place, clock.now(), keepMs);
-    const compacted = (): Bytes[] | undefined => this.#compacted(place);
+    const compacted = (): Steps<Bytes[]> => this.#compacted(place);
     return new KeptStay(place, log, lock, { clock, keepMs, compacted });
   }
 
@@ -143,21 +143,16 @@ export class Stays {
     return at === undefined ? 0 : Math.min(keepMs, at + keepMs - clock.now());
   }
 
-  /** What a stay of this process has written so far, in fewer changes; undefined where it cannot be said in others. */
-  #compacted(place: StayPlace): Bytes[] | undefined {
+  /** What a stay of this process has written so far, in fewer changes. @throws {TunnelError} stay-unreadable */
+  *#compacted(place: StayPlace): Steps<Bytes[]> {
     const { clock, compact } = this.#options;
     const changes = this.#peek(place);
-    if (changes === undefined) return undefined;
-    try {
-      const { machine, session } = compact(changes, clock.now());
-      return [
-        ...machine.map((change) => concat(MACHINE, change)),
-        ...session.map((change) => concat(SESSION, change)),
-      ];
-    } catch (error) {
-      if (error instanceof TunnelError && error.code === "stay-unreadable") return undefined;
-      throw error;
-    }
+    if (changes === undefined) throw new TunnelError("stay-unreadable");
+    const { machine, session } = yield* compact(changes, clock.now());
+    return [
+      ...machine.map((change) => concat(MACHINE, change)),
+      ...session.map((change) => concat(SESSION, change)),
+    ];
   }
 
   #peek({ folder }: StayPlace): KeptChanges | undefined {
@@ -213,8 +208,10 @@ export class KeptStay implements Keeper {
 
   readonly #keepMs: number;
   readonly #clock: Clock;
-  readonly #compacted: () => Bytes[] | undefined;
-  #cancelRewrite: (() => void) | undefined;
+  readonly #compacted: () => Steps<Bytes[]>;
+  /** The journal is being written anew: how far that is, and what has been kept since it began. */
+  #rewriting: { readonly steps: Steps<Bytes[]>; readonly since: Bytes[] } | undefined;
+  #cancelStep: (() => void) | undefined;
   /** Not where it could not be said in fewer changes once. */
   #mayRewrite = true;
 
@@ -222,7 +219,7 @@ export class KeptStay implements Keeper {
     place: StayPlace,
     log: StayLog,
     lock: Lock,
-    options: { clock: Clock; keepMs: number; compacted: () => Bytes[] | undefined },
+    options: { clock: Clock; keepMs: number; compacted: () => Steps<Bytes[]> },
   ) {
     const { clock, keepMs, compacted } = options;
     this.#keepMs = keepMs;
@@ -245,7 +242,7 @@ export class KeptStay implements Keeper {
   }
 
   keep(change: Bytes, how: "written" | "synced"): void {
-    this.#log.keep(concat(MACHINE, change));
+    this.#keep(concat(MACHINE, change));
     if (how === "synced") this.#log.sync();
   }
 
@@ -255,25 +252,42 @@ export class KeptStay implements Keeper {
 
   /** A change of what the session knows, beside its machine. */
   keepBeside(change: Bytes): void {
-    this.#log.keep(concat(SESSION, change));
+    this.#keep(concat(SESSION, change));
+  }
+
+  #keep(change: Bytes): void {
+    this.#log.keep(change);
+    this.#rewriting?.since.push(change);
   }
 
   /** Before anything that follows from it is told. */
   write(): void {
     this.#log.flush();
-    // Not now, since somebody waits for what follows.
-    if (this.#mayRewrite && this.#log.isLong)
-      this.#cancelRewrite ??= this.#clock.after(0, () => this.#rewrite());
+    if (this.#mayRewrite && this.#log.isLong) this.#stepSoon();
   }
 
-  /** Every beginning of the journal is a state that a process can come back to, so any moment is right. */
-  #rewrite(): void {
-    this.#cancelRewrite = undefined;
+  /** Between two calls, a little at a time: nobody waits for the whole. */
+  #stepSoon(): void {
+    this.#cancelStep ??= this.#clock.after(0, () => this.#step());
+  }
+
+  /** Every beginning of the journal is a state to which a process can come back, so that any moment is right to begin. */
+  #step(): void {
+    this.#cancelStep = undefined;
     if (this.#isOver) return;
-    this.#log.flush();
-    const base = this.#compacted();
-    this.#mayRewrite = base !== undefined;
-    if (base !== undefined) this.#log.rewrite(base);
+    // The first step reads what is written by now; the rest is remembered from here on.
+    if (this.#rewriting === undefined) this.#log.flush();
+    this.#rewriting ??= { steps: this.#compacted(), since: [] };
+    const { steps, since } = this.#rewriting;
+    try {
+      const step = steps.next();
+      if (step.done !== true) return this.#stepSoon();
+      this.#log.rewrite([...step.value, ...since]);
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error;
+      this.#mayRewrite = false;
+    }
+    this.#rewriting = undefined;
   }
 
   /** The process ends, and a later one may come back. */
@@ -281,7 +295,7 @@ export class KeptStay implements Keeper {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopBeating();
-    this.#cancelRewrite?.();
+    this.#cancelStep?.();
     this.#log.close();
     this.#lock.release();
   }
@@ -291,7 +305,7 @@ export class KeptStay implements Keeper {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopBeating();
-    this.#cancelRewrite?.();
+    this.#cancelStep?.();
     this.#log.remove();
     await removePlace(this.#place);
   }

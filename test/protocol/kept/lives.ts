@@ -3,7 +3,7 @@ import type { Bytes } from "../../../src/protocol/base/bytes.ts";
 import type { Bounds } from "../../../src/protocol/compaction/bounds.ts";
 import { compactGuest } from "../../../src/protocol/compaction/guest.ts";
 import { compactRoom } from "../../../src/protocol/compaction/room.ts";
-import type { Keeper } from "../../../src/protocol/keeping/keeper.ts";
+import { finished, type Keeper } from "../../../src/protocol/keeping/keeper.ts";
 import type { GuestEffect } from "../../../src/protocol/guest/guest-io.ts";
 import { Guest } from "../../../src/protocol/guest/guest.ts";
 import type { RoomEffect } from "../../../src/protocol/host/room-io.ts";
@@ -270,7 +270,7 @@ export class Lives {
     life.log.flush();
     const { changes } = life.log;
     const compact = life === this.host ? compactRoom : compactGuest;
-    const fewer = compact(this.#primitives, changes, this.now, bounds);
+    const fewer = finished<readonly Bytes[]>(compact(this.#primitives, changes, this.now, bounds));
     assert.deepEqual(this.#standingOf(life, fewer), this.#standingOf(life, changes));
     this.compactions += fewer.length < changes.length ? 1 : 0;
     life.log.changes = [...fewer];
