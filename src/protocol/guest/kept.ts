@@ -2,6 +2,7 @@ import * as z from "zod/mini";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { bytesOf, counter, roomId } from "../base/header.ts";
+import type { RoomId } from "../base/ids.ts";
 import { INVITE_ID_BYTES } from "../base/ids.ts";
 import { CHANGES_IN_STEP, decodeChange, encodeChange, type Steps } from "../keeping/keeper.ts";
 import { decodeStanding, encodeStanding, standing } from "../keeping/standing.ts";
@@ -129,13 +130,34 @@ export const GUEST_CHANGE = {
 } as const;
 
 /** @throws {TunnelError} stay-unreadable */
-export function kindOfChange(change: Bytes): z.infer<typeof guestChange>["t"] {
+export function kindOfChange(change: Bytes): GuestChange["t"] {
   return decodeChange(guestChange, change).header.t;
 }
 
 /** The frame beside a change. @throws {TunnelError} stay-unreadable */
 export function frameIn(change: Bytes): Bytes {
   return decodeChange(guestChange, change).bodies[0] ?? NOTHING;
+}
+
+type GuestChange = z.infer<typeof guestChange>;
+
+function begunOf(header: Extract<GuestChange, { t: "begun" }>, payload: Bytes): Begun {
+  const { origin: at, room, hostKey, role, claim, name, workContext, secrets, pairing: paired } = header;
+  const link = { origin: at, room, hostKey, role };
+  return { link, claim, name, workContext, secrets, pairing: paired, welcome: welcomeIn(payload) };
+}
+
+/** @throws {TunnelError} stay-unreadable */
+function replayedOf(
+  header: Extract<GuestChange, { t: "moved" | "heard" | "said" }>,
+  [payload = NOTHING, text]: readonly Bytes[],
+  room: RoomId | undefined,
+): Replayed {
+  if (header.t === "said") return { kind: "said", payload, text };
+  if (header.t === "heard") return { kind: "heard", payload, confirmed: header.confirmed };
+  if (room === undefined) throw new TunnelError("stay-unreadable");
+  const { standing: at, sent, received, said } = header;
+  return { kind: "moved", sent, received, said, ...decodeStanding(at, room) };
 }
 
 /** @throws {TunnelError} stay-unreadable */
@@ -148,24 +170,11 @@ export function* keptGuest(changes: readonly Bytes[]): Steps<KeptGuest> {
   for (const [index, change] of changes.entries()) {
     if (index % CHANGES_IN_STEP === 0) yield;
     const { header, bodies } = decodeChange(guestChange, change);
-    const [payload = NOTHING, text] = bodies;
+    const [payload = NOTHING] = bodies;
     switch (header.t) {
-      case "begun": {
-        const {
-          origin: at,
-          room,
-          hostKey,
-          role,
-          claim,
-          name,
-          workContext,
-          secrets,
-          pairing: paired,
-        } = header;
-        const link = { origin: at, room, hostKey, role };
-        begun = { link, claim, name, workContext, secrets, pairing: paired, welcome: welcomeIn(payload) };
+      case "begun":
+        begun = begunOf(header, payload);
         break;
-      }
       case "secrets":
         candidates = header.candidates.map(({ pairing: paired, ...one }) =>
           paired === undefined ? one : { ...one, pairing: paired },
@@ -174,29 +183,14 @@ export function* keptGuest(changes: readonly Bytes[]): Steps<KeptGuest> {
       case "addresses":
         addresses = header;
         break;
-      case "moved": {
-        const { sent, received, said } = header;
-        if (begun === undefined) throw new TunnelError("stay-unreadable");
-        frames.push({
-          kind: "moved",
-          sent,
-          received,
-          said,
-          ...decodeStanding(header.standing, begun.link.room),
-        });
-        break;
-      }
-      case "heard":
-        frames.push({ kind: "heard", payload, confirmed: header.confirmed });
-        break;
-      case "said":
-        frames.push({ kind: "said", payload, text });
-        break;
       case "returned":
         resumesUpTo ??= header.sent;
         break;
       case "arrived":
         resumesUpTo = undefined;
+        break;
+      default:
+        frames.push(replayedOf(header, bodies, begun?.link.room));
     }
   }
   if (begun === undefined || candidates.length === 0) throw new TunnelError("stay-unreadable");

@@ -1,123 +1,21 @@
 import { describe, expect, it } from "vitest";
-import type { Entry } from "../../../src/protocol/room/log.ts";
-import type { Bounds } from "../../../src/protocol/compaction/bounds.ts";
-import { asTunnelError } from "../../../src/errors/tunnel-error.ts";
-import { nodePrimitives } from "../../../src/runtime/primitives.ts";
+import { must } from "../../../src/errors/must.ts";
+import { encodeOffer } from "../../../src/protocol/files/offer.ts";
+import type { Room } from "../../../src/protocol/host/room.ts";
+import { encodeProposal } from "../../../src/protocol/sign-off/statement.ts";
 import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { Chance } from "../../support/random.ts";
 import { Lives, type Life } from "./lives.ts";
+import { powerStory, said, storyOf, WHO } from "./stories.ts";
 
-/** Texts in the order of the room. */
-function said(entries: readonly Entry[]): string[] {
-  return entries.flatMap((entry) => (entry.kind === "chat" ? [entry.text] : []));
-}
-
-interface Story {
-  readonly lives: Lives;
-  /** Texts that were taken, each with those who are to have it, its sender included. */
-  readonly acknowledged: Map<string, readonly Life[]>;
-  readonly tried: Set<string>;
-}
-
-/** Members talk; processes of `mortals` die at moments of chance and come back with what they have kept. */
-function talk(seed: number, who: "guests" | "host" | "everybody"): Story {
-  const chance = new Chance(seed);
-  // Every tenth with real keys: the others are about what is kept, and not about cryptography.
-  const primitives = seed % 10 === 0 ? nodePrimitives : cheapPrimitives(seed);
-  const lives = new Lives(chance, primitives, seed % 2 === 0);
-  const guests = ["ben", "cleo"].slice(0, 1 + chance.below(2)).map((name) => lives.join(name));
-  lives.heal();
-  const acknowledged = new Map<string, readonly Life[]>();
-  const tried = new Set<string>();
-  const everybody = [lives.host, ...guests];
-  const mortals = who === "guests" ? guests : who === "host" ? [lives.host] : everybody;
-  for (let act = 0; act < 40; act += 1) {
-    const doomed = chance.happens(0.25) ? chance.pick(mortals) : undefined;
-    if (doomed !== undefined) doomed.fuse = chance.below(12);
-    const kind = chance.below(10);
-    if (chance.happens(0.06)) lives.compact(chance.pick(everybody), boundsOf(chance));
-    const isAlive = lives.mortal(() => {
-      if (kind < 5) {
-        const life = chance.pick(everybody);
-        const text = `${life.name} ${act}`;
-        tried.add(text);
-        acknowledged.set(text, say(lives, life, text, everybody, chance));
-      } else if (act === 20 || act === 30) lives.join(`late ${act}`);
-      else if (kind < 9) for (let steps = chance.below(20); steps > 0; steps -= 1) lives.step();
-      else lives.pass(chance.below(2_000));
-      return true;
-    });
-    if (doomed === undefined) continue;
-    // It is ended all the same where it has outlived the act: between two acts.
-    if (isAlive === undefined || chance.happens(0.5)) lives.revive(doomed);
-    doomed.fuse = Number.POSITIVE_INFINITY;
-  }
-  lives.heal();
-  return { lives, acknowledged, tried };
-}
-
-/** Of a few entries, or of a few bytes. */
-function boundsOf(chance: Chance): Bounds {
-  return chance.happens(0.5)
-    ? { entries: 1 + chance.below(20), bytes: 1_000_000 }
-    : { entries: 1_000, bytes: 1 + chance.below(5_000) };
-}
-
-/** To everybody, or to some; gives those who are to have it. */
-function say(
-  lives: Lives,
-  life: Life,
-  text: string,
-  everybody: readonly Life[],
-  chance: Chance,
-): readonly Life[] {
-  const idOf = (one: Life) => (one === lives.host ? lives.room.self : lives.guestOf(one).self);
-  const others = everybody.filter((one) => one !== life);
-  const some = chance.happens(0.3) ? others.filter(() => chance.happens(0.5)) : [];
-  const outgoing = { text, ...(some.length > 0 ? { to: some.map(idOf) } : {}) };
-  if (life === lives.host) life.run(() => lives.room.say(outgoing, lives.now));
-  else life.run(() => lives.guestOf(life).say(outgoing, lives.now));
-  return [life, ...(some.length > 0 ? some : others)];
-}
-
-/** Where everybody else is gone, or its own arrival is among what it has lost, nothing is said. */
-function trySaying(lives: Lives, life: Life, text: string): void {
-  const { now } = lives;
-  try {
-    if (life === lives.host) life.run(() => lives.room.say({ text }, now));
-    else life.run(() => lives.guestOf(life).say({ text }, now));
-  } catch (error) {
-    expect(["nobody-joined", "tunnel-closed"]).toContain(asTunnelError(error).code);
-  }
-}
-
-function expectWhole({ lives, acknowledged, tried }: Story): void {
-  expect(lives.ends).toEqual([]);
-  expect(lives.alarms).toEqual([]);
-  const host = said(lives.host.shown);
-  for (const life of [lives.host, ...lives.guests]) {
-    const texts = said(life.shown);
-    expect(new Set(texts).size).toBe(texts.length);
-    for (const text of texts) expect(tried).toContain(text);
-    // Whatever two of them have both seen, they have seen in one order.
-    expect(texts.filter((text) => host.includes(text))).toEqual(host.filter((text) => texts.includes(text)));
-    expect(life.shown.map(({ seq }) => seq)).toEqual(
-      life.shown.map(({ seq }) => seq).toSorted((a, b) => a - b),
-    );
-  }
-  for (const [text, readers] of acknowledged)
-    for (const { shown } of readers) expect(said(shown)).toContain(text);
-}
-
-describe.each(["guests", "host", "everybody"] as const)("a room whose %s die and come back", (who) => {
+describe.each(WHO)("a room whose %s die and come back", (who) => {
   it("has everything that was acknowledged, once and in order, without a new link", () => {
     let [deaths, compactions] = [0, 0];
     for (let seed = 1; seed <= 60; seed += 1) {
       try {
-        const story = talk(seed, who);
-        expectWhole(story);
-        deaths += story.lives.deaths;
-        compactions += story.lives.compactions;
+        const { lives } = storyOf(seed, who);
+        deaths += lives.deaths;
+        compactions += lives.compactions;
       } catch (error) {
         throw new Error(`seed ${seed}`, { cause: error });
       }
@@ -249,33 +147,86 @@ describe("a host whose machine lost its power", () => {
   it("shows one room to all who are still in it, whenever and whoever the power leaves", () => {
     let cuts = 0;
     for (let seed = 1; seed <= 60; seed += 1) {
-      const chance = new Chance(seed);
-      const lives = new Lives(chance, cheapPrimitives(seed));
-      const guests = ["ben", "cleo", "dan"].map((name) => lives.join(name));
-      lives.heal();
-      const everybody = [lives.host, ...guests];
-      const isIn = (life: Life) => life === lives.host || lives.guestOf(life).connection.name !== "ended";
-      const cut = (life: Life): void => {
-        // The stay may have ended by now, and then there is nothing to come back to.
-        if (!isIn(life)) return;
-        cuts += 1;
-        lives.revive(life, "lost");
-      };
-      for (let act = 0; act < 30; act += 1) {
-        const life = chance.pick(everybody.filter(isIn));
-        if (chance.happens(0.5)) trySaying(lives, life, `${life.name} ${act}`);
-        else for (let steps = chance.below(20); steps > 0; steps -= 1) lives.step();
-        if (chance.happens(0.2)) life.log.sync();
-        if (chance.happens(0.1)) lives.compact(life, boundsOf(chance));
-        if (chance.happens(0.15)) cut(life);
+      try {
+        cuts += powerStory(seed);
+      } catch (error) {
+        throw new Error(`seed ${seed}`, { cause: error });
       }
-      lives.heal();
-      const told = said(lives.host.shown);
-      expect(new Set(told).size).toBe(told.length);
-      for (const life of guests.filter(isIn)) expect(said(life.shown)).toEqual(told);
-      const places = lives.host.shown.map(({ seq }) => seq);
-      expect(new Set(places).size).toBe(places.length);
     }
     expect(cuts).toBeGreaterThan(120);
   }, 60_000);
+});
+
+describe("a journal that is written anew", () => {
+  const bounds = { entries: 3, bytes: 1_000_000 };
+
+  it("has the offers, the proposal and the seats of before, and judges what comes by them", () => {
+    const lives = new Lives(new Chance(1));
+    const [ben, cleo] = [lives.join("ben"), lives.join("cleo")];
+    lives.heal();
+    const say = (life: Life, outgoing: Parameters<Room["say"]>[0]): void => {
+      if (life === lives.host) life.run(() => lives.room.say(outgoing, lives.now));
+      else life.run(() => lives.guestOf(life).say(outgoing, lives.now));
+      lives.heal();
+    };
+    const offer = encodeOffer({
+      id: new Uint8Array(16).fill(7),
+      key: new Uint8Array(32),
+      name: "notes.txt",
+      size: 5,
+      hash: new Uint8Array(32),
+    });
+    say(ben, { text: offer, what: "file" });
+    say(lives.host, { text: encodeProposal("ship it"), what: "file" });
+    const { digest } = must(lives.room.signOff, "a proposal");
+    const everybody = [lives.host, ben, cleo];
+    // No message stands behind the proposal, so that it is open, and others push it out of what is kept one by one.
+    lives.revive(lives.host);
+    lives.heal();
+    for (const life of everybody) lives.compact(life, { entries: 1, bytes: 1_000_000 });
+    for (const life of everybody) lives.revive(life);
+    lives.heal();
+    expect(lives.room.signOff).toMatchObject({ state: "open", digest });
+    expect(lives.guestOf(cleo).signOff).toMatchObject({ state: "open", digest });
+    say(cleo, { text: "wait" });
+    for (let turn = 0; turn < 5; turn += 1) say(lives.host, { text: `more ${turn}` });
+    for (const life of everybody) lives.compact(life, bounds);
+    for (const life of everybody) lives.revive(life);
+    lives.heal();
+    for (const one of [lives.room, lives.guestOf(ben), lives.guestOf(cleo)])
+      expect(one.signOff).toMatchObject({ state: "stale", messagesSince: 6 });
+    // The id of an offer is its sender's, although the offer is kept no longer.
+    expect(ben.log.changes.some((change) => Buffer.from(change).includes("notes.txt"))).toBe(false);
+    say(cleo, { text: offer, what: "file" });
+    const files = (life: Life) => life.shown.filter(({ kind }) => kind === "file").length;
+    expect([files(lives.host), files(ben), files(cleo)]).toEqual([1, 1, 1 + 1]);
+    expect(lives.alarms.every((alarm) => alarm.includes("offer-unreadable"))).toBe(true);
+  });
+
+  it("stays as short as its log, however long the room goes on and whoever is away for how long", () => {
+    const lives = new Lives(new Chance(1), cheapPrimitives(1));
+    const ben = lives.join("ben");
+    lives.heal();
+    const lengths: number[] = [];
+    for (let round = 0; round < 10; round += 1) {
+      for (let turn = 0; turn < 20; turn += 1) {
+        lives.host.run(() => lives.room.say({ text: `${round} ${turn}` }, lives.now));
+        lives.host.run(() => lives.room.setAddresses([`ws://127.0.0.1:${round * 20 + turn + 1}`], lives.now));
+      }
+      lives.heal();
+      // What a member has not confirmed stays, whatever the bounds.
+      if (round === 5)
+        for (let turn = 0; turn < 30; turn += 1)
+          lives.host.run(() => lives.room.say({ text: `away ${turn}` }, lives.now));
+      lives.compact(lives.host, bounds);
+      lives.compact(ben, bounds);
+      lives.revive(lives.host);
+      lives.heal();
+      lengths.push(lives.host.log.changes.length);
+    }
+    expect(lengths[5]).toBeGreaterThan(30);
+    expect(Math.max(...lengths.toSpliced(5, 1))).toBeLessThan(100);
+    expect(said(ben.shown)).toHaveLength(230);
+    expect([lives.ends, lives.alarms]).toEqual([[], []]);
+  });
 });
