@@ -1,8 +1,8 @@
 // Many more seeds of the simulation than the test suite has time for, which runs the first 1,000.
 //
-//   npm run soak -- --seeds 20000 --outages 1000 --first 1001
+//   npm run soak -- --seeds 20000 --outages 1000 --stays 10000 --first 1001
 //
-// TUNNEL_SOAK_SEEDS, TUNNEL_SOAK_OUTAGES and TUNNEL_SOAK_FIRST_SEED say the same. Ends with 1 and the failing seed when one fails.
+// TUNNEL_SOAK_SEEDS, TUNNEL_SOAK_OUTAGES, TUNNEL_SOAK_STAYS and TUNNEL_SOAK_FIRST_SEED say the same. Ends with 1 and the failing seed when one fails.
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -13,7 +13,12 @@ import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const { values } = parseArgs({
-  options: { seeds: { type: "string" }, outages: { type: "string" }, first: { type: "string" } },
+  options: {
+    seeds: { type: "string" },
+    outages: { type: "string" },
+    stays: { type: "string" },
+    first: { type: "string" },
+  },
 });
 
 function numberOf(text, what) {
@@ -25,6 +30,7 @@ function numberOf(text, what) {
 
 const seeds = numberOf(values.seeds ?? process.env.TUNNEL_SOAK_SEEDS ?? "20000", "--seeds");
 const outages = numberOf(values.outages ?? process.env.TUNNEL_SOAK_OUTAGES ?? "1000", "--outages");
+const stays = numberOf(values.stays ?? process.env.TUNNEL_SOAK_STAYS ?? "10000", "--stays");
 const first = numberOf(values.first ?? process.env.TUNNEL_SOAK_FIRST_SEED ?? "1001", "--first");
 
 const folder = mkdtempSync(path.join(tmpdir(), "tunnel-soak-"));
@@ -49,6 +55,7 @@ try {
     first,
     seeds,
     outages,
+    stays,
     signal: stop.signal,
     print: (line) => console.log(line),
   });

@@ -24,7 +24,7 @@ const RULES: Record<VectorFile["layer"], string> = {
   handshake: "[H1] [H2] [H5] [H7] [H10] [H11] [H12] [H13] [H14] [K5] [O2]",
   record: "[R2] [R3] [R4] [R5] [R6] [R7] [R8]",
   frame: "[F1] [F2] [F3] [F4] [S1] [Q2] [T1] [T2] [K10] [K11]",
-  order: "[O1] [O2] [O3] [O4] [O5] [O6] [O11] [H13] [Q1] [Q2] [Q4]",
+  order: "[O1] [O2] [O3] [O4] [O5] [O6] [O11] [O12] [H13] [Q1] [Q2] [Q4]",
   signature: "[K10]",
   seal: "[K8]",
   file: "[B2] [B3] [B4] [K9]",

@@ -33,7 +33,7 @@ const NOTES = {
       "the time before this side came), `redelivered`, and beside the messages `gap` (what is no longer kept), `ended` " +
       "(why the tunnel is over) and `next`.",
     "Messages of kind `system` are from `tunnel`. Their `event` is `joined`, `left` (the text tells whether by itself, lost, " +
-      "removed or too far behind; `memberName` who), `idle-warning` or `ended`. With `local: true` it is a notice to this " +
+      "removed or too far behind; `memberName` who), `idle-warning`, `ended` or `returned` (the host is back after a restart). With `local: true` it is a notice to this " +
       "agent alone:",
     table(
       ["Notice", "What it means"],

@@ -15,6 +15,7 @@ import { nodePrimitives as primitives } from "../runtime/primitives.ts";
 import { machineFacts, privateFolders, stateFolders } from "../runtime/private-folders.ts";
 import { providersFor } from "../tunnel/registry/registry.ts";
 import { OutboundFilter } from "../oversight/filter/filter.ts";
+import { compacted } from "../session/keeping/compaction.ts";
 import { LocalFiles } from "../session/files/local-files.ts";
 import { keptTunnels, type KeptLook } from "../session/resumable.ts";
 import { Sessions, type Session } from "../session/sessions.ts";
@@ -54,6 +55,7 @@ function staysHere({ config, clock, env, home }: StaysOptions, onFailure: (tunne
       isCaredFor: (stay) => hasCaretaker(stay, table, platform),
     },
     keepMs: config.keepMinutes * 60_000,
+    compact: (changes, now) => compacted(primitives, changes, now),
     onFailure,
   });
 }

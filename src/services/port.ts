@@ -3,7 +3,7 @@ import type { MemberId } from "../protocol/base/ids.ts";
 import type { Services } from "../protocol/link/service.ts";
 import type { OutgoingMessage, Presence } from "../protocol/room/participant.ts";
 import type { StreamPort } from "../session/files/port.ts";
-import type { Notice } from "../session/notice.ts";
+import type { Notice } from "../session/notices/notice.ts";
 import type { ServiceId, ServiceOffers } from "../session/service-offers.ts";
 import type { OfferingService, SessionEvent } from "../session/session.ts";
 import type { Answer } from "../session/saying/sent.ts";

@@ -1,7 +1,7 @@
 import type { MemberId } from "../protocol/base/ids.ts";
 import type { Entry } from "../protocol/room/log.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { NoticeEntry } from "./notice.ts";
+import type { NoticeEntry } from "./notices/notice.ts";
 
 /** The clocks of two sides are compared to about a second: less than this is no wait. */
 const SLACK_MS = 2_000;

@@ -6,7 +6,7 @@ import { either, Emitter, when, type Observable, type Subscribe } from "../runti
 import { wait } from "../runtime/wait.ts";
 import { Ages } from "./ages.ts";
 import type { CallId } from "./saying/sent.ts";
-import type { Notice, NoticeEntry } from "./notice.ts";
+import type { Notice, NoticeEntry } from "./notices/notice.ts";
 
 export interface Batch {
   readonly entries: readonly Delivered[];
@@ -211,8 +211,17 @@ export class Inbox implements Observable<InboxEvent> {
   /** Of an earlier process, whose entries stand here by now: its agent has read so far, and was given more. */
   restore({ read, returned }: { readonly read: number; readonly returned: number }): void {
     const place = { position: this.#log.positionOf(read), seq: read, begun: 0 };
-    if (isAfter(place, this.#read)) this.#read = place;
+    const lacking = this.#lacking(read);
+    if (lacking > 0) this.#log.lacks(lacking);
+    if (lacking > 0 || isAfter(place, this.#read)) this.#read = place;
     this.#returned = { position: this.#log.positionOf(returned), begun: 0 };
+  }
+
+  /** The last of the places after what was read that are kept no longer; 0 where none is. */
+  #lacking(read: number): number {
+    const [first] = this.#log.after(0);
+    const before = first === undefined ? 0 : first[1].seq - 1;
+    return read > 0 && read < before ? before : 0;
   }
 
   /** A call was cancelled, or its client gave up on it: its batch counts as never returned. */
@@ -348,7 +357,8 @@ export class Inbox implements Observable<InboxEvent> {
     if (entry.kind === "notice") return true;
     // What this side's person has said in this agent's tunnel, or put in place of its words, is news to the agent.
     if (entry.kind !== "system") return !entry.own || entry.author === "human";
-    return entry.event !== "joined" || entry.member !== this.#self;
+    const isOwn = entry.event === "joined" || entry.event === "returned";
+    return !isOwn || entry.member !== this.#self;
   }
 }
 

@@ -5,7 +5,7 @@ import type { InviteId } from "../protocol/base/ids.ts";
 import type { ObserverSeat, PendingInvite } from "../protocol/host/invites.ts";
 import type { Room } from "../protocol/host/room.ts";
 import type { KeptSession, SessionKeeping } from "./keeping/kept-session.ts";
-import type { Reissued } from "./notice.ts";
+import type { Reissued } from "./notices/notice.ts";
 
 export interface Invite {
   readonly inviteId: InviteId;

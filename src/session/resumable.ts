@@ -87,7 +87,7 @@ interface Recalled {
 }
 
 function roomOf(changes: KeptChanges["machine"], primitives: Primitives, now: number): Recalled {
-  const room = Room.restore(primitives, { changes, floors: { said: 0, placed: 0 } }, now);
+  const room = Room.restore(primitives, { changes }, now);
   const entries = room
     .takeEffects()
     .flatMap((effect): Entry[] => (effect.type === "entry" ? [effect.entry] : []));

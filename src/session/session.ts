@@ -36,8 +36,8 @@ import type {
 } from "./keeping/kept-session.ts";
 import { keepHeld, originOf, sharedAgain, wordsAgain } from "./keeping/waiting.ts";
 import { noticeAgain, noticeKept } from "./keeping/notices.ts";
-import type { Notice } from "./notice.ts";
-import { noticeOf } from "./oversight-notices.ts";
+import type { Notice } from "./notices/notice.ts";
+import { noticeOf } from "./notices/oversight.ts";
 import type { Answer, Sent } from "./saying/sent.ts";
 import type { Held } from "../oversight/lanes/held.ts";
 import { Supervision } from "../oversight/supervision.ts";

@@ -1,7 +1,7 @@
 import type { InviteId, MemberId } from "../protocol/base/ids.ts";
 import type { MemberWays } from "../protocol/host/presence-board.ts";
 import type { IssuedInvites, RunRoom } from "./issued-invites.ts";
-import type { WayBack } from "./notice.ts";
+import type { WayBack } from "./notices/notice.ts";
 
 /** How long a member is waited for that may come back by itself, while an address leads here and yet it does not come; in ms. */
 const PATIENCE = {

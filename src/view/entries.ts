@@ -6,10 +6,10 @@ import type { Intent } from "../protocol/room/intent.ts";
 import type { Made, Verdict } from "../protocol/sign-off/signed-bytes.ts";
 import type { Entry, SpokenEntry, StatementEntry, SystemEntry } from "../protocol/room/log.ts";
 import type { Budget } from "../oversight/bounds/budgets.ts";
-import type { Decided } from "../session/oversight-notices.ts";
+import type { Decided } from "../session/notices/oversight.ts";
 import type { Sent } from "../session/saying/sent.ts";
 import type { OfferedFile } from "../session/files/files.ts";
-import type { Notice, NoticeEntry } from "../session/notice.ts";
+import type { Notice, NoticeEntry } from "../session/notices/notice.ts";
 import type { Undelivered } from "../session/saying/undelivered.ts";
 import { addressErrorView, errorView, type ErrorView } from "./errors.ts";
 import { fileView, outlineText, receivedFileView, type FileView, type ReceivedFileView } from "./files.ts";
@@ -103,7 +103,8 @@ export type SystemEventView =
   | (Subject & { readonly event: "joined"; readonly workContext: WorkContextView | undefined })
   | (Subject & { readonly event: "left"; readonly cause: LeaveCause })
   | { readonly event: "idle-warning"; readonly endsInSec: number }
-  | { readonly event: "ended"; readonly cause: EndCause };
+  | { readonly event: "ended"; readonly cause: EndCause }
+  | (Subject & { readonly event: "returned" });
 
 export type SystemView = Placed & {
   readonly kind: "system";
@@ -237,6 +238,10 @@ function systemEventView(entry: SystemEntry): SystemEventView {
       return { event: entry.event, endsInSec: seconds(entry.endsInMs) };
     case "ended":
       return { event: entry.event, cause: entry.cause };
+    case "returned": {
+      const { event, member, name: memberName, lookAlike } = entry;
+      return { event, member, memberName, lookAlike };
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import type { InviteId } from "../protocol/base/ids.ts";
 import type { ObserverRole } from "../protocol/handshake/role.ts";
 import type { ObserverSeat, PendingInvite } from "../protocol/host/invites.ts";
 import type { Invite } from "../session/issued-invites.ts";
-import type { Reissued, WayBack } from "../session/notice.ts";
+import type { Reissued, WayBack } from "../session/notices/notice.ts";
 import { SET_UP } from "./setup/registration.ts";
 import { seconds } from "./time.ts";
 

@@ -4,7 +4,7 @@ import { Fence } from "../../src/mcp/results/fence.ts";
 import { LINK, RESULT } from "../../src/protocol/base/limits.ts";
 import type { GuestSession } from "../../src/session/guest-session.ts";
 import type { HostSession } from "../../src/session/host-session.ts";
-import type { NoticeEntry } from "../../src/session/notice.ts";
+import type { NoticeEntry } from "../../src/session/notices/notice.ts";
 import type { SessionBase } from "../../src/session/session.ts";
 import { endOf } from "../../src/view/status.ts";
 import { joinRequest } from "../session/support.ts";

@@ -162,6 +162,26 @@ describe("what the specification asks of a host in the order, its members check"
     expectCaught(ben, "order-broken", ["joined", "joined", "idle-warning"]);
   });
 
+  it("[O12] skips places at a return alone, and gives none twice", () => {
+    const { host, ben, cid } = three();
+    for (const one of [ben, cid]) one.tell({ kind: "returned" }, "", { seq: MOST - 2 });
+    expect([ben.end, cid.end, ben.view.seq]).toEqual([undefined, undefined, MOST - 2]);
+    cid.tell({ kind: "idle-warning", endsInMs: 1 }, "", { seq: MOST });
+    expectCaught(cid, "order-broken", ["joined", "returned"]);
+    const words = signedAs(host.signing, host.room, { view: ben.view }, "yes");
+    ben.tell(words.event, "yes");
+    ben.tell({ kind: "returned" }, "", { seq: MOST - 1 });
+    expectCaught(ben, "order-broken", ["joined", "joined", "returned", "yes"]);
+  });
+
+  it("[O9] counts what it tells of the time before, not the places that a return has skipped", () => {
+    const victim = new Victim(new HostileHost(), "ben");
+    victim.welcome({ history: true });
+    victim.tell({ kind: "returned" }, "", { seq: 5_000 });
+    victim.tell({ kind: "joined", member: victim.record });
+    expect([victim.end, victim.member.membership?.replica.hasArrived]).toEqual([undefined, true]);
+  });
+
   it.each<[string, (victim: Victim, host: HostileHost) => void]>([
     [
       "[O7] another name",

@@ -125,18 +125,34 @@ describe("the end of a connection of which a member says so", () => {
     expect([alarms(world), texts(ben.entries), texts(world.hostEntries)]).toEqual([[], [], []]);
   });
 
-  it("[D5] and comes back with a resume point before one that it has acknowledged is denied", () => {
-    for (const received of [0, 1]) {
+  it("[D5] and comes back with a resume point before one that it has acknowledged, or one beyond what was sent, is turned away", () => {
+    for (const [received, isRight] of [
+      [0, false],
+      [1, true],
+      [2, false],
+    ] as const) {
       const { world, mallory } = entered();
       mallory.put(FRAME.ack, u64be(1));
       mallory.enter({ received });
-      const [kind] = world.sentTo(mallory.connection).at(-1) ?? [];
-      expect(kind === 4).toBe(received === 0);
+      world.settle();
+      const isTurnedAway = mallory.frames().some(({ type }) => type === FRAME.close);
+      expect([isTurnedAway, alarms(world)]).toEqual([!isRight, []]);
+      expect(names(world)).toEqual(["ana", "ben", "mallory"]);
     }
   });
 });
 
 describe("what comes in the place of WELCOME", () => {
+  it("[D5] ends the stay of a member if it is a CLOSE with reason 8, and no other reason does", () => {
+    for (const reason of [0, 2, 3, 5, 6, 7, 8, 9]) {
+      const victim = new HostileHost().session("ben");
+      victim.cut();
+      victim.shake();
+      victim.put(FRAME.close, concat(u64be(0), Uint8Array.of(reason)));
+      expect(victim.end).toBe(reason === 8 ? "stay-outdated" : undefined);
+    }
+  });
+
   it("[W2] [K7] is a denial if it is the one byte DENIED: then the secret of that handshake is tried", () => {
     const victim = new Victim(new HostileHost(), "ben");
     victim.give(DENIED);

@@ -79,6 +79,29 @@ describe("a host that shows its members different rooms", () => {
       },
     ],
     [
+      "words to one, and to both a return that passes over their place",
+      (host, ben, cid) => {
+        ben.tell(signedAs(host.signing, host.room, { view: ben.view }, "yes").event, "yes");
+        for (const victim of [ben, cid]) victim.tell({ kind: "returned" }, "", { seq: 70 });
+      },
+    ],
+    [
+      "a return to different places",
+      (_host, ben, cid) => {
+        ben.tell({ kind: "returned" }, "", { seq: 70 });
+        cid.tell({ kind: "returned" }, "", { seq: 71 });
+      },
+    ],
+    [
+      "a return to one of them, and to the other what followed at the same place",
+      (_host, ben, cid) => {
+        ben.tell({ kind: "returned" });
+        ben.tell({ kind: "idle-warning", endsInMs: 1 });
+        cid.tell({ kind: "idle-warning", endsInMs: 1 });
+        cid.tell({ kind: "idle-warning", endsInMs: 1 });
+      },
+    ],
+    [
       "something to one of them only",
       (_host, ben) => {
         ben.tell({ kind: "idle-warning", endsInMs: 1 });

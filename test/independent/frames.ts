@@ -107,6 +107,7 @@ const event = variant("kind", {
   }),
   "idle-warning": object({ kind: oneOf("idle-warning"), endsInMs: integer(0, MAX_WARNING_MS) }),
   ended: object({ kind: oneOf("ended"), cause: oneOf("closed", "idle", "host-stopped") }),
+  returned: object({ kind: oneOf("returned") }),
 });
 
 const hostHeader = variant("t", {

@@ -155,7 +155,8 @@ export class Replica {
 
   /** @throws {Refused} `order-broken`, `host-equivocation` (O6); the replica is of no more use. */
   append(seq: number, ts: number, event: RoomEvent, body: Bytes): void {
-    demand(seq === this.#seq + 1, "order-broken", "another number than the next"); // O1
+    const isPlace = event.kind === "returned" ? seq > this.#seq : seq === this.#seq + 1;
+    demand(isPlace, "order-broken", "another number than the next"); // O1, O12
     demand(ts >= this.#ts, "order-broken", "a time before the last one"); // O1
     const isMessage = event.kind === "chat" || event.kind === "withheld";
     const hash = isMessage ? this.#hear(event, body) : this.#change(seq, event);
@@ -163,7 +164,8 @@ export class Replica {
     this.#ts = ts;
     this.#chain = nextChain(this.#chain, seq, ts, hash);
     this.#chains.set(seq, this.#chain);
-    this.#chains.delete(seq - REMEMBERED);
+    const [oldest] = this.#chains.keys();
+    if (oldest !== undefined && this.#chains.size > REMEMBERED) this.#chains.delete(oldest);
   }
 
   /** A message; its hash. */
@@ -183,7 +185,8 @@ export class Replica {
     demand(message.view.seq <= this.#seq, "host-equivocation", "a view of what has not happened");
     demand((message.replyTo ?? 0) <= this.#seq, "order-broken", "an answer to nothing"); // O7
     const chain = this.#chains.get(message.view.seq);
-    const isSame = chain === undefined || isEqual(chain, message.view.chain);
+    const [oldest = 0] = this.#chains.keys();
+    const isSame = chain === undefined ? message.view.seq < oldest : isEqual(chain, message.view.chain);
     demand(isSame, "host-equivocation", "a view of another room");
     const hash = sha256(signed);
     seat.last = { n: message.n, hash };

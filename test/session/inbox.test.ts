@@ -5,7 +5,7 @@ import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import type { InviteId } from "../../src/protocol/base/ids.ts";
 import type { Entry } from "../../src/protocol/room/log.ts";
 import { Inbox, type Batch, type Packing } from "../../src/session/inbox.ts";
-import type { Notice } from "../../src/session/notice.ts";
+import type { Notice } from "../../src/session/notices/notice.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 
 const SELF = memberIdFromText("self");

@@ -9,7 +9,7 @@ import { parseLink } from "../../src/protocol/handshake/invite-link.ts";
 import type { GuestSession } from "../../src/session/guest-session.ts";
 import type { HostSession } from "../../src/session/host-session.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
-import type { NoticeEntry } from "../../src/session/notice.ts";
+import type { NoticeEntry } from "../../src/session/notices/notice.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { createCloudflaredOpener } from "../../src/tunnel/cloudflared/cloudflared.ts";
 import { binaryEnvironment, hostFacts } from "../../src/tunnel/cloudflared/environment.ts";

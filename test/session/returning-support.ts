@@ -6,6 +6,8 @@ import { processTable } from "../../src/children/identity.ts";
 import type { Config } from "../../src/cli/settings.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { nodePrimitives } from "../../src/runtime/primitives.ts";
+import { LOG_BOUNDS } from "../../src/protocol/compaction/bounds.ts";
+import { compacted } from "../../src/session/keeping/compaction.ts";
 import type { TextScanner } from "../../src/session/saying/judging.ts";
 import type { Session, Sessions } from "../../src/session/sessions.ts";
 import { nodeDisk } from "../../src/session/stays/node-disk.ts";
@@ -26,6 +28,8 @@ interface ProcessOptions {
   readonly keepMinutes?: number;
   readonly config?: Partial<Config>;
   readonly scanner?: TextScanner;
+  /** What a journal that is written anew keeps. */
+  readonly bounds?: typeof LOG_BOUNDS;
 }
 
 /** A machine on which processes begin and end. All of it is gone after the test. */
@@ -46,6 +50,7 @@ export class Machine {
       table: processTable(process.platform, {}),
       primitives: nodePrimitives,
       keepMs: KEEP_MINUTES * 60_000,
+      compact: (changes, now) => compacted(nodePrimitives, changes, now),
       onFailure: (_, error) => expect.fail(error.message),
       ...options,
     });
@@ -54,8 +59,11 @@ export class Machine {
   /** A process of one of its users, in a project folder. */
   process(options: ProcessOptions = {}): Sessions {
     const { side = "here", cwd = process.cwd(), keepMinutes = KEEP_MINUTES } = options;
-    const { config = {}, scanner = NOTHING_FOUND } = options;
-    const stays = this.stays(side, { keepMs: keepMinutes * 60_000 });
+    const { config = {}, scanner = NOTHING_FOUND, bounds = LOG_BOUNDS } = options;
+    const stays = this.stays(side, {
+      keepMs: keepMinutes * 60_000,
+      compact: (changes, now) => compacted(nodePrimitives, changes, now, bounds),
+    });
     const made = sessionsOn(systemClock, { ...config, keepMinutes }, {}, { cwd, stays, scanner });
     atEnd(() => made.shutDown());
     return made;

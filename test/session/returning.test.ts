@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -6,6 +6,7 @@ import { systemClock } from "../../src/runtime/clock.ts";
 import type { Sessions } from "../../src/session/sessions.ts";
 import { nodeDisk } from "../../src/session/stays/node-disk.ts";
 import { atEnd } from "../support/at-end.ts";
+import { LOG_BOUNDS } from "../../src/protocol/compaction/bounds.ts";
 import { connectionView } from "../../src/view/health.ts";
 import { fastClock } from "../support/fake-tunnel-clock.ts";
 import { until } from "../support/processes.ts";
@@ -58,6 +59,65 @@ describe("a stay survives the end of a process", () => {
     expect(guest.alarms).toEqual([]);
     expect(back.alarms).toEqual([]);
   });
+
+  it("of both, whose journals were written anew while they talked", async () => {
+    const bounds = { entries: 30, bytes: LOG_BOUNDS.bytes };
+    const { hosts, guests, hosting, guest } = await machine.pair(
+      machine.process({ bounds }),
+      machine.process({ side: "there", bounds }),
+    );
+    const long = (text: string) => `${text} ${"x".repeat(60_000)}`;
+    for (let turn = 1; turn <= 50; turn += 1) {
+      await hosting.say({ text: long(`host ${turn}`) });
+      await guest.say({ text: long(`guest ${turn}`) });
+      if (turn === 5) {
+        await until("both have it", () => hosting.inbox.unread >= 5 && guest.inbox.unread >= 5);
+        read(hosting);
+        read(guest);
+      }
+    }
+    await until("both have all", () => hosting.inbox.unread >= 45 && guest.inbox.unread >= 45);
+    const { tunnelId: here } = hosting;
+    const { tunnelId: there, safetyCode } = guest;
+    for (const [side, tunnelId] of [
+      ["here", here],
+      ["there", there],
+    ] as const) {
+      const folder = path.join(machine.root, side, "stays", tunnelId);
+      const [journal] = readdirSync(folder).filter((name) => name.endsWith(".journal"));
+      expect(Number.parseInt(journal ?? "", 10)).toBeGreaterThan(1);
+      // Six megabytes were said.
+      expect(statSync(path.join(folder, journal ?? "")).size).toBeLessThan(5_000_000);
+    }
+    await Promise.all([hosts.shutDown(), guests.shutDown()]);
+    const [next, other] = [machine.process(), machine.process({ side: "there" })];
+    const [back, member] = [await next.resume(again(here)), await other.resume(again(there))];
+    expect(member).toMatchObject({ safetyCode });
+    await until(
+      "the guest is back",
+      () => member.role === "member" && member.connection.name === "connected",
+    );
+    for (const [session, from] of [
+      [back, "guest"],
+      [member, "host"],
+    ] as const) {
+      const { entries, gap } = session.inbox.take(1, 100);
+      session.settle();
+      // What is kept no longer is named, and nothing is left out behind that.
+      const texts = entries.flatMap(({ entry }) =>
+        entry.kind === "chat" ? [entry.text.split(" x")[0]] : [],
+      );
+      const count = texts.length;
+      expect(count).toBeGreaterThanOrEqual(15);
+      expect(texts).toEqual(Array.from({ length: count }, (_, at) => `${from} ${51 - count + at}`));
+      expect([11, 12]).toContain(gap?.fromSeq);
+    }
+    expect(await back.say({ text: "on we go" })).toMatchObject({ status: "sent" });
+    expect(await member.say({ text: "we do" })).toMatchObject({ status: "sent" });
+    await until("both have it", () => back.inbox.unread > 0 && member.inbox.unread > 0);
+    expect([read(back), read(member)]).toEqual([["we do"], ["on we go"]]);
+    expect([back.alarms, member.alarms]).toEqual([[], []]);
+  }, 30_000);
 
   it("of a guest: its seat, its reading position and its own words, which are sent once", async () => {
     const { hosts, guests, hosting, guest } = await machine.pair();

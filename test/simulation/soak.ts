@@ -1,4 +1,6 @@
 import { setImmediate } from "node:timers/promises";
+import { crash } from "../session/stays/crashes.ts";
+import { powerStory, storyOf, WHO } from "../protocol/kept/stories.ts";
 import { outagesOf } from "./outages/seeds.ts";
 import { newTally, runSeed, type Tally } from "./seeds.ts";
 
@@ -9,6 +11,8 @@ export interface SoakOptions {
   readonly seeds: number;
   /** Outages, after the rooms. */
   readonly outages: number;
+  /** Stays that are kept, after the outages: disks that crash, and processes that die and come back. */
+  readonly stays: number;
   readonly signal: AbortSignal;
   readonly print: (line: string) => void;
 }
@@ -16,7 +20,8 @@ export interface SoakOptions {
 /** Runs seeds one after the other until one fails, all are through or somebody stops it; gives the exit code. */
 export async function soak(options: SoakOptions): Promise<number> {
   const tally = newTally();
-  const code = (await soakRooms(options, tally)) ?? (await soakOutages(options, tally));
+  const code =
+    (await soakRooms(options, tally)) ?? (await soakOutages(options, tally)) ?? (await soakStays(options));
   if (code !== undefined) return code;
   const { ends, kinds, ...counts } = tally;
   const all = [...Object.entries(counts), ...ends, ...kinds].map(([what, times]) => `${what} ${times}`);
@@ -80,6 +85,31 @@ async function soakOutages(
   }
   const times = [...slowest].map(([kind, ms]) => `${kind} ${(ms / 1000).toFixed(1)} s`);
   if (outages > 0) print(`back after the end of an outage at the latest: ${times.join(", ")}`);
+  return undefined;
+}
+
+/** Disks that crash, and for every tenth of them a room whose processes die, lose their power and have their journals written anew. */
+async function soakStays({ first, stays, signal, print }: SoakOptions): Promise<number | undefined> {
+  let [deaths, compactions] = [0, 0];
+  for (let seed = first; seed < first + stays; seed += 1) {
+    try {
+      crash(seed);
+      for (const who of seed % 10 === 0 ? WHO : []) {
+        const { lives } = storyOf(seed, who);
+        deaths += lives.deaths;
+        compactions += lives.compactions;
+      }
+      if (seed % 10 === 0) deaths += powerStory(seed);
+    } catch (error) {
+      print(`the stay of seed ${seed}`);
+      return failed(error, print);
+    }
+    await setImmediate();
+    if (!signal.aborted) continue;
+    print(`stopped after the stay of seed ${seed}`);
+    return 0;
+  }
+  if (stays > 0) print(`${stays} stays, ${deaths} deaths of processes, ${compactions} journals written anew`);
   return undefined;
 }
 

@@ -1027,6 +1027,7 @@ function makeFrames(): VectorFile {
     ["p and nine", aroundP("f6")],
   ];
   const ended = '{"t":"event","seq":1,"ts":0,"event":{"kind":"ended","cause":"closed"}}';
+  const returned = ended.replace('"ended","cause":"closed"', '"returned"');
   const ok: [string, (typeof DECODERS)[number], string][] = [
     ["a message", "member", rawFrame(say, "hello")],
     ["keys in another order", "member", rawFrame(`{"n":1,${say.slice(1).replace('"n":1,', "")}`, "hello")],
@@ -1061,6 +1062,7 @@ function makeFrames(): VectorFile {
     ],
     ["a leave", "member", rawFrame('{"t":"leave"}')],
     ["a warning five minutes ahead", "host", rawFrame(warning(300_000))],
+    ["a return", "host", rawFrame(returned)],
     ["a name with a letter that is none yet", "confirm", rawFrame(confirmAs("\u{a7f1}am \u{378}"))],
     ...NEEDED_NAMES.map((name): (typeof ok)[number] => [
       `a name with a joiner or selector where it is needed: ${name}`,
@@ -1108,6 +1110,7 @@ function makeFrames(): VectorFile {
     ["a byte order mark", "host", rawFrame(`\ufeff${own}`)],
     ["an escape that nothing needs", "member", rawFrame('{"t":"le\\u0061ve"}')],
     ["a slash that is escaped", "confirm", rawFrame(confirmAs("a\\/b"))],
+    ["a return with a cause", "host", rawFrame(ended.replace('"ended"', '"returned"'))],
     ["a warning six minutes ahead", "host", rawFrame(warning(360_000))],
     ["a name with white space behind", "confirm", rawFrame(confirmAs("ben\u3000"))],
     ...NEEDLESS_NAMES.map(([what, name]): (typeof bad)[number] => [
@@ -1361,7 +1364,29 @@ function makeOrders(): VectorFile {
     const chain = toHex(replay(replicaFor(common), frames).view.chain);
     return { name, expect: "ok" as const, ...common, frames, chain };
   };
+  const back = event(9, { kind: "returned" });
+  /** A first message of ben behind that return, with this view. */
+  const benAfter = (view: typeof order.view): string =>
+    event(10, said(new SigningChain(nodePrimitives, keyOf(1), room), "one", view), "one");
+  const viewAt9 = replay(replicaFor(common), [j1, back]).view;
   const bad: [string, Expectation, string[]][] = [
+    ["a return to a place that something has", "order", [j1, j2, event(2, { kind: "returned" })]],
+    ["a place skipped after a return", "order", [j1, back, event(11, joined(cid, "cid"))]],
+    [
+      "a view of a place that a return has skipped",
+      "equivocation",
+      [j1, back, benAfter({ seq: 5, chain: viewAt9.chain })],
+    ],
+    [
+      "a view of a return that another member was told at another place",
+      "equivocation",
+      [
+        j1,
+        event(8, { kind: "returned" }),
+        event(9, { kind: "idle-warning", endsInMs: 1 }),
+        benAfter(viewAt9),
+      ],
+    ],
     ["a sender nobody knows", "order", [event(1, joined(cid, "cid")), event(2, first, "one")]],
     ["another sender than who signed", "order", [j1, j2, event(3, { ...first, from: cid.id }, "one")]],
     ["another text than was signed", "order", [j1, j2, event(3, first, "won")]],
@@ -1505,6 +1530,13 @@ function makeOrders(): VectorFile {
       whole("a message said before its sender had seen itself come", [j1, j2, cidAt(viewAt1)]),
       whole("a message to others", [j1, j2, withheld()]),
       whole("an answer to the last place", [j1, j2, answering(2)]),
+      whole("a return that skips places, and a message that has seen it", [j1, back, benAfter(viewAt9)]),
+      whole("a return to the next place, and one after it", [
+        j1,
+        event(2, { kind: "returned" }),
+        event(3, { kind: "returned" }),
+        event(4, joined(cid, "cid")),
+      ]),
       whole("names that some versions of Unicode take for one", [
         event(1, joined(ben, "\u{a7f1}am")),
         event(2, joined(cid, "sam")),

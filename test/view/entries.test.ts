@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { TunnelError } from "../../src/errors/tunnel-error.ts";
 import { inviteIdFrom } from "../../src/protocol/base/ids.ts";
 import type { ChatEntry, SystemEvent } from "../../src/protocol/room/log.ts";
-import type { NoticeEntry } from "../../src/session/notice.ts";
+import type { NoticeEntry } from "../../src/session/notices/notice.ts";
 import { entryView } from "../../src/view/entries.ts";
 import { offer } from "../mcp/room.ts";
 import { memberIdFromText } from "../session/support.ts";
@@ -64,6 +64,11 @@ test.each<[string, SystemEvent, object]>([
     "that it ends soon",
     { event: "idle-warning", endsInMs: 300_400 },
     { event: "idle-warning", endsInSec: 300 },
+  ],
+  [
+    "that the host is back",
+    { event: "returned", member: ben, name: "Ben" },
+    { event: "returned", member: ben, memberName: "Ben" },
   ],
   ["why it ended", { event: "ended", cause: "idle" }, { event: "ended", cause: "idle" }],
 ])("a change of the room tells %s", (_what, event, shown) => {

@@ -1,7 +1,7 @@
 import { RESULT } from "../../protocol/base/limits.ts";
 import type { Entry } from "../../protocol/room/log.ts";
 import type { Batch, Delivered, Packing, Part } from "../../session/inbox.ts";
-import type { NoticeEntry } from "../../session/notice.ts";
+import type { NoticeEntry } from "../../session/notices/notice.ts";
 import { entryView, type EntryView, type NoticeEventView, type SystemEventView } from "../../view/entries.ts";
 import { seconds } from "../../view/time.ts";
 import { boundsOf, listed, newestWithin, shownChars, within } from "./bounds.ts";
@@ -24,6 +24,8 @@ function systemText(event: SystemEventView): string {
       return `Nobody has done anything here for a while: the tunnel ends in ${event.endsInSec} s unless somebody does.`;
     case "ended":
       return ENDED_TEXTS[event.cause];
+    case "returned":
+      return "The host is back after a restart.";
   }
 }
 
@@ -101,6 +103,8 @@ function systemFields(event: SystemEventView): Payload {
         role: event.role,
         cause: event.cause,
       };
+    case "returned":
+      return { member: event.member, memberName: event.memberName, lookAlike: event.lookAlike };
     case "idle-warning":
       return {};
     case "ended":

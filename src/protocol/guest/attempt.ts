@@ -106,8 +106,9 @@ export class Attempt {
     // A denial may come as late as this: the member's session moved on to another credential meanwhile.
     if (equalBytes(message, DENIED)) throw new TunnelError("invite-refused");
     const frame = stage.records.open(message, now);
-    if (frame?.type === FRAME.close && closeReason(frame.payload) === CLOSE.asked)
-      throw new TunnelError("admission-pending");
+    const reason = frame?.type === FRAME.close ? closeReason(frame.payload) : undefined;
+    if (reason === CLOSE.asked) throw new TunnelError("admission-pending");
+    if (reason === CLOSE.outdated) throw new TunnelError("stay-outdated");
     if (frame?.type !== FRAME.welcome)
       throw new TunnelError("protocol-violation", { detail: "no welcome came" });
     const welcome = decodeWelcome(frame.payload);

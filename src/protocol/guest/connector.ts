@@ -297,6 +297,8 @@ export class Connector {
     this.#hangUp(dial, CLOSE_CODE.violation);
     if (error.code === "invite-refused" && attempt !== undefined)
       return this.#refused(dial, attempt.candidate, error, now);
+    // The host itself has said so, sealed.
+    if (error.code === "stay-outdated") return { type: "gave-up", error };
     // Until WELCOME the host may not have heard of us. An altered one says that it has: then there may be a member's session.
     const maySeat = error.code === "integrity-failed" && attempt?.stage === "welcome";
     // For a member, what goes wrong in a later handshake may be somebody else answering in its host's place.

@@ -1,7 +1,7 @@
 import type { Bytes } from "../base/bytes.ts";
 import type { MemberId } from "../base/ids.ts";
 import type { Oversight } from "../room/oversight.ts";
-import type { Keeper } from "../keeping/keeper.ts";
+import { CHANGES_IN_STEP, finished, type Keeper, type Steps } from "../keeping/keeper.ts";
 import { LINK } from "../base/limits.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { encodeUtf8, utf8Length } from "../base/utf8.ts";
@@ -79,13 +79,12 @@ export class Guest {
   #heardAtEnd: number | undefined;
   #effects: GuestEffect[] = [];
   #sendNow: SendNow | undefined;
-  /** An earlier process began this stay. */
-  readonly #isRestored: boolean;
+  /** An earlier process had this stay, and no more than this was known as sent when this one took it up. */
+  #resumesUpTo: number | undefined;
 
   constructor(primitives: Primitives, options: GuestOptions, now: number, kept?: KeptGuest) {
     this.#primitives = primitives;
     this.#options = options;
-    this.#isRestored = kept !== undefined;
     this.#signer = new Signer(primitives, options.link.room, kept?.secrets);
     this.#presence = new GuestPresence(this.#signer.id, { owesNotes: options.link.role === undefined });
     const emit = (effect: GuestEffect): void => {
@@ -103,24 +102,31 @@ export class Guest {
       { link, rekey, confirm, emit, onChange, kept: kept?.ways },
       now,
     );
-    if (kept !== undefined) this.#replay(kept, now);
   }
 
   /**
    * The stay of an earlier process, on its way back to the host. Everything that one was told comes once more as effects.
    * @throws {TunnelError} stay-unreadable
    */
-  static restore(
+  static restore(primitives: Primitives, options: RestoreOptions, now: number): Guest {
+    return finished(Guest.restoring(primitives, options, now));
+  }
+
+  /** The same a little at a time. */
+  static *restoring(
     primitives: Primitives,
     { changes, floor, rekey, keeper }: RestoreOptions,
     now: number,
-  ): Guest {
-    const kept = keptGuest(changes);
+  ): Steps<Guest> {
+    const kept = yield* keptGuest(changes);
     const { name, workContext, link } = kept;
     // The invite is used up, and its key is gone.
     const options = { link: { ...link, key: new Uint8Array(KEY_BYTES) }, name, workContext, rekey, keeper };
     const guest = new Guest(primitives, options, now, kept);
+    yield* guest.#replay(kept, now);
     guest.#signer.skipTo(floor);
+    guest.#resumesUpTo = kept.resumesUpTo ?? guest.#link.sent;
+    guest.#keep(GUEST_CHANGE.returned(guest.#resumesUpTo));
     return guest;
   }
 
@@ -290,6 +296,21 @@ export class Guest {
     this.#options.keeper?.keep(change, how);
   }
 
+  /** A change that says what this stay is now, but for own messages without a place; undefined before its arrival. */
+  get base(): Bytes | undefined {
+    const { replica, order } = this.#membership ?? {};
+    if (replica?.hasArrived !== true || order === undefined) return undefined;
+    const { standing } = order;
+    const last = standing.senders.find(({ id }) => id === this.self);
+    return GUEST_CHANGE.moved({
+      order: standing,
+      spoken: replica.standing,
+      sent: this.#link.sent - replica.unplaced,
+      received: this.#link.received,
+      said: last && { n: last.n, hash: last.hash },
+    });
+  }
+
   /** What leads back to the host. Before the first WELCOME there is no stay to come back to. */
   #keepWays(what: "secrets" | "addresses"): void {
     if (this.#membership === undefined) return;
@@ -309,12 +330,17 @@ export class Guest {
   }
 
   /** @throws {TunnelError} stay-unreadable */
-  #replay({ welcome, pairing, frames }: KeptGuest, now: number): void {
+  *#replay({ welcome, pairing, frames }: KeptGuest, now: number): Steps<undefined> {
     try {
       const { replica } = this.#begin(welcome, pairing, now);
       let cause: EndCause | undefined;
-      for (const frame of frames) {
-        if (frame.kind === "said") {
+      for (const [index, frame] of frames.entries()) {
+        if (index % CHANGES_IN_STEP === 0) yield;
+        if (frame.kind === "moved") {
+          replica.standAt(frame.order, frame.spoken);
+          this.#link.replay({ kind: "counted", sent: frame.sent, received: frame.received });
+          if (frame.said !== undefined) this.#signer.continueAfter(frame.said);
+        } else if (frame.kind === "said") {
           this.#link.replay({ kind: "sent", payload: frame.payload });
           replica.sayAgain(frame.payload, frame.text);
         } else {
@@ -330,6 +356,7 @@ export class Guest {
     }
     // Those who were told of it then need not hear of it again.
     this.#effects = this.#effects.filter(({ type }) => type !== "alarm");
+    return undefined;
   }
 
   // --- the connection ---
@@ -357,7 +384,10 @@ export class Guest {
   #arrived({ connection, welcome, records, pairing }: Arrival, now: number): void {
     const first = this.#membership?.welcome;
     // The host has more of this member than it remembers: what was kept is an old copy, and must not be gone on from.
-    if (this.#isRestored && welcome.received > this.#link.sent) throw new TunnelError("stay-outdated");
+    if (welcome.received > (this.#resumesUpTo ?? Number.POSITIVE_INFINITY))
+      throw new TunnelError("stay-outdated");
+    if (this.#resumesUpTo !== undefined) this.#keep(GUEST_CHANGE.arrived());
+    this.#resumesUpTo = undefined;
     this.#link.attach(connection, { records, received: welcome.received }, now);
     // Its answer tells how far the clocks differ.
     this.#link.ask(now);

@@ -22,8 +22,14 @@ import {
   type WithheldEvent,
 } from "../room/frames.ts";
 import type { SpokenEntry } from "../room/log.ts";
-import { messageHash, RoomOrder } from "../room/order.ts";
-import { faultOf, SpokenEntries, systemEvent, type OutgoingMessage } from "../room/participant.ts";
+import { messageHash, RoomOrder, type OrderStanding } from "../room/order.ts";
+import {
+  faultOf,
+  SpokenEntries,
+  systemEvent,
+  type OutgoingMessage,
+  type SpokenStanding,
+} from "../room/participant.ts";
 import { digestsOf } from "../room/sealed-message.ts";
 import type { Signer } from "../room/signer.ts";
 import type { SignOff } from "../sign-off/sign-offs.ts";
@@ -83,14 +89,13 @@ export class Replica {
   readonly #spoken: SpokenEntries;
   /** Until its own arrival, all that a member is told is of the time before it. */
   #past: { readonly past?: true } = { past: true };
-  /** Where this member's part of the room begins. */
-  readonly #start: number;
+  /** Entries of the time before its arrival so far. */
+  #toldOfPast = 0;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
     const { view, members } = options.order;
     this.#spoken = new SpokenEntries(options.primitives);
-    this.#start = view.seq;
     this.log = new AuditLog({ view, members });
   }
 
@@ -102,6 +107,18 @@ export class Replica {
   /** The proposal that stands. */
   get signOff(): SignOff | undefined {
     return this.#spoken.signOff;
+  }
+
+  get standing(): SpokenStanding {
+    return this.#spoken.standing;
+  }
+
+  /** Goes on from where an earlier process was, which had come into the room by then. */
+  standAt(order: OrderStanding, spoken: SpokenStanding): void {
+    this.#options.order.standAt(order);
+    this.#spoken.standAt(spoken);
+    this.log.standAt(order, []);
+    this.#past = {};
   }
 
   /** Own messages that the host has not placed. */
@@ -162,7 +179,7 @@ export class Replica {
    */
   take({ frame, body, text }: Decoded<HostFrame>, now: number): EndCause | undefined {
     const at = { seq: frame.seq, ts: frame.ts };
-    if (!this.hasArrived && !this.#isOwnArrival(frame)) this.#assertHistory(at.seq);
+    if (!this.hasArrived && !this.#isOwnArrival(frame)) this.#assertHistory();
     if (frame.t === "own") this.#placed(at, frame.n);
     else if (frame.event.kind === "chat") this.#said(at, frame.event, body, text);
     else if (frame.event.kind === "withheld") this.#withheld(at, frame.event);
@@ -242,9 +259,10 @@ export class Replica {
   }
 
   /** Only a host that keeps a history tells what was before, and so much of it at most (O8, O9). */
-  #assertHistory(seq: number): void {
+  #assertHistory(): void {
     const most = this.#options.welcome.history ? ROOM.maxHistoryEntries : 0;
-    if (seq - this.#start > most) throw broken("more than it may tell of the time before this member came");
+    this.#toldOfPast += 1;
+    if (this.#toldOfPast > most) throw broken("more than it may tell of the time before this member came");
   }
 
   /**

@@ -4,13 +4,16 @@ import { must } from "../../errors/must.ts";
 import { fromBase64url, type Bytes } from "../base/bytes.ts";
 import { bytesOf, counter, memberId, ordinal, roomId } from "../base/header.ts";
 import { INVITE_ID_BYTES, inviteIdFrom, type InviteId, type MemberId, type RoomId } from "../base/ids.ts";
-import { decodeChange, encodeChange, type Keeper } from "../keeping/keeper.ts";
+import { CHANGES_IN_STEP, decodeChange, encodeChange, type Keeper, type Steps } from "../keeping/keeper.ts";
+import { decodeStanding, encodeStanding, standing, view } from "../keeping/standing.ts";
 import { ROOM } from "../base/limits.ts";
 import { isGoal, isName } from "../base/text.ts";
 import { isOrigin } from "../handshake/invite-link.ts";
 import type { Credential } from "../handshake/keys.ts";
 import { OBSERVER_ROLES } from "../handshake/role.ts";
 import { SCHEMAS } from "../room/frames.ts";
+import type { LastMessage, OrderStanding } from "../room/order.ts";
+import type { SpokenStanding } from "../room/participant.ts";
 import type { SignerSecrets } from "../room/signer.ts";
 import { workContextSchema, type WorkContext } from "../room/work-context.ts";
 import type { LiveInvite } from "./invites.ts";
@@ -20,7 +23,6 @@ import type { MemberSession, Seat } from "./member-sessions.ts";
 
 const secret = bytesOf(32);
 const credential = z.strictObject({ id: bytesOf(INVITE_ID_BYTES), psk: secret, mac: secret });
-const view = z.strictObject({ seq: counter, chain: bytesOf(32) });
 
 const roomChange = z.discriminatedUnion("t", [
   z.strictObject({
@@ -42,6 +44,21 @@ const roomChange = z.discriminatedUnion("t", [
     seat: z.optional(z.strictObject({ role: z.enum(OBSERVER_ROLES), lifeMs: ordinal })),
   }),
   z.strictObject({ t: z.literal("revoked"), id: bytesOf(INVITE_ID_BYTES) }),
+  /** What happened until a place, told by what came of it; with the frames for those who come later. */
+  z.strictObject({
+    t: z.literal("moved"),
+    standing,
+    /** The host's own last message. */
+    said: z.optional(z.strictObject({ n: counter, hash: bytesOf(32) })),
+  }),
+  /** So many frames had gone to a member by then, all of which it has confirmed since, and had come from it. */
+  z.strictObject({
+    t: z.literal("counted"),
+    member: memberId,
+    sent: counter,
+    received: counter,
+    resumesUpTo: z.optional(counter),
+  }),
   /** Somebody has come with an invite; the order has it next. */
   z.strictObject({
     t: z.literal("seat"),
@@ -80,10 +97,25 @@ export interface RoomBegun {
   readonly history: boolean;
 }
 
+/** The state of a room at a place, where it does not begin with the room. */
+interface RoomMoved {
+  readonly order: OrderStanding;
+  readonly spoken: SpokenStanding;
+  readonly said: LastMessage | undefined;
+}
+
+interface Counted {
+  readonly sent: number;
+  readonly received: number;
+  readonly resumesUpTo?: number | undefined;
+}
+
 /** What happened in it since. */
 export type RoomHappening =
   | { readonly t: "invite"; readonly inviteId: InviteId; readonly live: LiveInvite }
   | { readonly t: "revoked"; readonly inviteId: InviteId }
+  | ({ readonly t: "moved"; readonly past: readonly Bytes[] } & RoomMoved)
+  | ({ readonly t: "counted"; readonly member: MemberId } & Counted)
   | { readonly t: "seat"; readonly seat: Seat }
   | { readonly t: "resumed"; readonly member: MemberId; readonly credential: Credential }
   | { readonly t: "got"; readonly from: MemberId; readonly confirmed: number; readonly payload: Bytes }
@@ -152,8 +184,8 @@ export class RoomKeeping {
     this.#keep("written", { t: "said", ts }, payload, ...(sealedText === undefined ? [] : [sealedText]));
   }
 
-  event(ts: number, payload: Bytes): void {
-    this.#keep("written", { t: "event", ts }, payload);
+  event(ts: number, payload: Bytes, how: "written" | "synced"): void {
+    this.#keep(how, { t: "event", ts }, payload);
   }
 
   /** A member may have confirmed something. */
@@ -174,10 +206,11 @@ export class RoomKeeping {
 }
 
 /** @throws {TunnelError} stay-unreadable */
-export function keptRoom(changes: readonly Bytes[]): { begun: RoomBegun; happened: RoomHappening[] } {
+export function* keptRoom(changes: readonly Bytes[]): Steps<{ begun: RoomBegun; happened: RoomHappening[] }> {
   let begun: RoomBegun | undefined;
   const happened: RoomHappening[] = [];
-  for (const change of changes) {
+  for (const [index, change] of changes.entries()) {
+    if (index % CHANGES_IN_STEP === 0) yield;
     const { header, bodies } = decodeChange(roomChange, change);
     const [payload = NOTHING, text] = bodies;
     switch (header.t) {
@@ -197,6 +230,12 @@ export function keptRoom(changes: readonly Bytes[]): { begun: RoomBegun; happene
         happened.push({ t, seat: { ...rest, expiresAt, invite: inviteIdFrom(invite) } });
         break;
       }
+      case "moved": {
+        if (begun === undefined) throw new TunnelError("stay-unreadable");
+        const { t, standing: at, said } = header;
+        happened.push({ t, said, past: bodies, ...decodeStanding(at, begun.room) });
+        break;
+      }
       case "got":
       case "event":
         happened.push({ ...header, payload });
@@ -210,6 +249,22 @@ export function keptRoom(changes: readonly Bytes[]): { begun: RoomBegun; happene
   }
   if (begun === undefined) throw new TunnelError("stay-unreadable");
   return { begun, happened };
+}
+
+/** The first of the changes that say what a room is now, when they are written anew. */
+export const ROOM_BASE = {
+  moved: (
+    order: OrderStanding,
+    spoken: SpokenStanding,
+    said: LastMessage | undefined,
+    past: readonly Bytes[],
+  ): Bytes => encodeRoomChange({ t: "moved", standing: encodeStanding(order, spoken), said }, ...past),
+  counted: (member: MemberId, { sent, received, resumesUpTo }: Counted): Bytes =>
+    encodeRoomChange({ t: "counted", member, sent, received, resumesUpTo }),
+} as const;
+
+function encodeRoomChange(header: z.infer<typeof roomChange>, ...bodies: readonly Bytes[]): Bytes {
+  return encodeChange(header, ...bodies);
 }
 
 const NOTHING = new Uint8Array(0);

@@ -41,6 +41,8 @@ export interface MemberSession {
   congestion: Congestion | undefined;
   /** Up to this frame it is kept that it has confirmed them. */
   keptConfirmed: number;
+  /** The host has come back since this member was connected, and had not sent more by then: whoever has more has seen what is lost (O12). */
+  resumesUpTo: number | undefined;
 }
 
 /** The part of a member's session that is there from its first moment on. */
@@ -82,6 +84,7 @@ export function newMemberSession(
     fellBehind: false,
     congestion: undefined,
     keptConfirmed: 0,
+    resumesUpTo: undefined,
   };
   return session;
 }

@@ -8,6 +8,7 @@ import { CLOSE_CODE } from "../link/wire.ts";
 import { FRAME } from "../record/record.ts";
 import { CLOSE, CLOSE_OF } from "../room/close-reasons.ts";
 import {
+  decodeHostFrame,
   encodeWelcome,
   type EndCause,
   type LeaveCause,
@@ -55,15 +56,16 @@ export class Membership {
     this.#options = options;
   }
 
-  /** Lets a peer in that has proved everything; `false` for one that is denied all the same. */
-  enter(peer: AuthenticatedPeer, connection: ConnectionId, now: number): boolean {
+  /** Lets a peer in that has proved everything; otherwise why it is turned away all the same. */
+  enter(peer: AuthenticatedPeer, connection: ConnectionId, now: number): "in" | "denied" | "outdated" {
     const { sessions, presence, emit } = this.#options;
     const { entitlement, confirm, records } = peer;
     const isNew = entitlement.kind === "invite";
     const session = isNew
       ? this.#admit(peer, entitlement, now)
       : this.#readmit(peer, entitlement.member, now);
-    if (session === undefined) return false;
+    if (session === undefined) return "denied";
+    if (session === "outdated") return session;
     // Everybody is told of an observer before a byte goes to it (Q3): what is for itself waits for its WELCOME.
     if (isNew) this.arrive(session, now);
     sessions.connected(session, connection);
@@ -76,7 +78,7 @@ export class Membership {
     // Its answer tells how far the clocks differ.
     session.link.ask(now);
     presence.changed(now);
-    return true;
+    return "in";
   }
 
   /** The connection is over, the session stays; `code` where the socket itself still has to be closed. */
@@ -130,10 +132,11 @@ export class Membership {
     return Math.min(next ?? Number.POSITIVE_INFINITY, expiresAt);
   }
 
-  /** Every place since its beginning is one frame to a member, so the number of the last one confirmed tells how far it came. */
-  #missed({ member, beginning, link }: MemberSession): void {
-    if (link.confirmed === link.sent || isObserver(member)) return;
-    const afterSeq = beginning.view.seq + link.confirmed;
+  /** The first frame that it has not confirmed tells how far it came. */
+  #missed({ member, link }: MemberSession): void {
+    const { unconfirmed } = link;
+    if (unconfirmed === undefined || isObserver(member)) return;
+    const afterSeq = decodeHostFrame(unconfirmed).frame.seq - 1;
     this.#options.emit({ type: "missed", member: member.name, afterSeq });
   }
 
@@ -225,18 +228,20 @@ export class Membership {
   }
 
   /** The same member on a new connection: it replaces the old one, and its secret moves on (K3, D5). */
-  #readmit(peer: AuthenticatedPeer, id: MemberId, now: number): MemberSession | undefined {
+  #readmit(peer: AuthenticatedPeer, id: MemberId, now: number): MemberSession | "outdated" | undefined {
     const { sessions, primitives } = this.#options;
     const session = sessions.of(id);
     if (session === undefined || session.credential !== peer.credential) return undefined;
     const { key, box } = session.member;
     if (!equalBytes(key, peer.confirm.key) || !equalBytes(box, peer.confirm.box)) return undefined;
     const { received } = peer.confirm;
-    if (received > session.link.sent || received < session.link.confirmed) return undefined;
+    const { sent, confirmed } = session.link;
+    if (received > (session.resumesUpTo ?? sent) || received < confirmed) return "outdated";
     this.#disconnect(session, now, (link) => link.part(CLOSE.replaced, CLOSE_CODE.replaced, now));
     wipe(session.credential.psk, session.credential.mac);
     session.credential = resumeCredential(primitives, peer.resumeSecret);
     session.lastSeen = now;
+    session.resumesUpTo = undefined;
     this.#options.keeping.resumed(session);
     return session;
   }

@@ -3,6 +3,7 @@ import type { Bytes } from "../base/bytes.ts";
 import type { MemberId, RoomId } from "../base/ids.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
+import { CHANGES_IN_STEP, type Steps } from "../keeping/keeper.ts";
 import { decodeHostFrame, type EndCause } from "../room/frames.ts";
 import { messageHash, type RoomOrder } from "../room/order.ts";
 import { digestsOf } from "../room/sealed-message.ts";
@@ -43,37 +44,63 @@ export class RoomReplay {
     this.#options = options;
   }
 
-  /** @throws {TunnelError} stay-unreadable */
-  replay(happened: readonly RoomHappening[], now: number): void {
+  /**
+   * Afterwards the room is as it was left. Its next process has still to {@link goOn}.
+   * @throws {TunnelError} stay-unreadable
+   */
+  *replay(happened: readonly RoomHappening[], now: number): Steps<undefined> {
     const { keeping } = this.#options;
     keeping.isMuted = true;
     try {
-      for (const one of happened) this.#again(one, now);
+      for (const [index, one] of happened.entries()) {
+        if (index % CHANGES_IN_STEP === 0) yield;
+        this.#again(one, now);
+      }
     } catch (error) {
       if (!(error instanceof TunnelError)) throw error;
       throw new TunnelError("stay-unreadable", { cause: error });
     } finally {
       keeping.isMuted = false;
     }
-    this.#complete(now);
+    return undefined;
+  }
+
+  /** Tells everybody that there is another process, and does what the earlier one had no time for. */
+  goOn(floor: number, now: number): void {
+    const { order, sessions, sequencer } = this.#options;
+    const came = sessions.all.filter(({ member }) => order.member(member.id) === undefined);
+    // These have not come yet, so the room has nothing to tell them.
+    for (const session of came) sessions.remove(session);
+    for (const session of sessions.all) session.resumesUpTo ??= session.link.sent;
+    sequencer.system({ kind: "returned" }, now, floor);
+    for (const session of came) this.#letIn(session, now);
+    this.#placeLast(now);
   }
 
   #again(one: RoomHappening, now: number): void {
-    const { ledger, membership, presence } = this.#options;
+    const { ledger, presence } = this.#options;
     switch (one.t) {
       case "invite":
         return ledger.restore(one.inviteId, one.live);
       case "revoked":
         ledger.revoke(one.inviteId, now);
         return;
+      case "moved":
+        return this.#moved(one);
+      case "counted": {
+        const session = this.#session(one.member);
+        session.link.replay({ kind: "counted", sent: one.sent, received: one.received });
+        session.resumesUpTo = one.resumesUpTo;
+        return;
+      }
       case "seat":
-        // The invite is used up, however long ago it would have run out.
-        ledger.revoke(one.seat.invite, now);
-        membership.take(one.seat, now);
+        return this.#seat(one, now);
+      case "resumed": {
+        const session = this.#session(one.member);
+        session.credential = one.credential;
+        session.resumesUpTo = undefined;
         return;
-      case "resumed":
-        this.#session(one.member).credential = one.credential;
-        return;
+      }
       case "got":
         return this.#got(one);
       case "placed":
@@ -87,6 +114,24 @@ export class RoomReplay {
       case "addresses":
         return presence.setAddresses(one.origins, now);
     }
+  }
+
+  #moved({ order: standing, spoken, said, past }: Extract<RoomHappening, { t: "moved" }>): void {
+    const { order, sequencer, signer } = this.#options;
+    order.standAt(standing);
+    const frames = past.map((payload) => ({ seq: decodeHostFrame(payload).frame.seq, payload }));
+    sequencer.standAt(spoken, frames);
+    if (said !== undefined) signer.continueAfter(said);
+  }
+
+  #seat({ seat }: Extract<RoomHappening, { t: "seat" }>, now: number): void {
+    const { ledger, membership, sessions } = this.#options;
+    // The invite is used up, however long ago it would have run out.
+    ledger.revoke(seat.invite, now);
+    // It was given anew after a return that came before its arrival.
+    const earlier = sessions.of(seat.member.id);
+    if (earlier !== undefined) sessions.remove(earlier);
+    membership.take(seat, now);
   }
 
   #got({ from, confirmed, payload }: Extract<RoomHappening, { t: "got" }>): void {
@@ -125,6 +170,8 @@ export class RoomReplay {
     if (frame.t !== "event" || frame.event.kind === "chat" || frame.event.kind === "withheld")
       throw unreadable();
     const { event } = frame;
+    if (event.kind === "returned")
+      for (const session of sessions.all) session.resumesUpTo ??= session.link.sent;
     if (event.kind === "left") {
       const session = sessions.of(event.id);
       if (session !== undefined) sessions.remove(session);
@@ -132,15 +179,23 @@ export class RoomReplay {
     }
     const joining = event.kind === "joined" ? sessions.of(event.member.id) : undefined;
     if (joining !== undefined) sequencer.replay(joining, ts);
-    sequencer.system(event, ts);
+    sequencer.system(event, ts, event.kind === "returned" ? frame.seq - 1 : 0);
     if (event.kind === "ended") onEnded(event.cause);
   }
 
-  /** Does what the earlier process had no time for: it had let somebody in, or acknowledged something. */
-  #complete(now: number): void {
-    const { order, sessions, membership, inbound } = this.#options;
-    for (const session of sessions.all)
-      if (order.member(session.member.id) === undefined) membership.arrive(session, now);
+  /** Somebody was given a seat, of which the order does not tell yet: its part of the room begins here. */
+  #letIn({ member, invite, expiresAt, safetyCode, credential }: MemberSession, now: number): void {
+    const { order, sequencer, membership, keeping } = this.#options;
+    const beginning = sequencer.beginningFor(member);
+    const joinedAt = order.view.seq;
+    const seat = { member, invite, beginning, joinedAt, expiresAt, safetyCode, credential };
+    keeping.seat(seat);
+    membership.arrive(membership.take(seat, now), now);
+  }
+
+  /** What members have said, and was acknowledged, has a place. */
+  #placeLast(now: number): void {
+    const { inbound } = this.#options;
     for (const [from, { payload }] of this.#unplaced) {
       try {
         inbound.place(this.#session(from), payload, now);

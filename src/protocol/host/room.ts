@@ -10,6 +10,7 @@ import {
 } from "../base/ids.ts";
 import type { Oversight } from "../room/oversight.ts";
 import { LINK, ROOM } from "../base/limits.ts";
+import { finished, type Steps } from "../keeping/keeper.ts";
 import { uniqueName } from "../base/names.ts";
 import type { DhKeyPair, Primitives } from "../base/primitives.ts";
 import { encodeUtf8, utf8Length } from "../base/utf8.ts";
@@ -29,7 +30,7 @@ import { BackPressure } from "./back-pressure.ts";
 import { IdleClock } from "./idle.ts";
 import { Inbound } from "./inbound.ts";
 import { InviteLedger, type ObserverSeat, type PendingInvite } from "./invites.ts";
-import { keptRoom, RoomKeeping, type RoomBegun } from "./kept.ts";
+import { keptRoom, ROOM_BASE, RoomKeeping, type RoomBegun } from "./kept.ts";
 import { MemberSessions, isConnected } from "./member-sessions.ts";
 import { Membership } from "./membership.ts";
 import { PresenceBoard, type MemberWays } from "./presence-board.ts";
@@ -42,8 +43,11 @@ import type { SignOff } from "../sign-off/sign-offs.ts";
 
 interface RestoreOptions extends Pick<RoomOptions, "mayEnter" | "keeper" | "keptForSec" | "rekey"> {
   readonly changes: readonly Bytes[];
-  /** Numbers of own messages and places up to these may have been used without a trace. */
-  readonly floors: { readonly said: number; readonly placed: number };
+  /**
+   * Numbers of own messages and places up to these may have been used without a trace. With them the room goes on; without, it is
+   * looked at alone.
+   */
+  readonly floors?: { readonly said: number; readonly placed: number };
 }
 
 /**
@@ -158,12 +162,21 @@ export class Room {
 
   /**
    * The room of an earlier process, in which nobody is connected. Everything that one was told comes once more as effects.
-   * @throws {TunnelError} stay-unreadable, stay-outdated
+   * @throws {TunnelError} stay-unreadable
    */
-  static restore(primitives: Primitives, { changes, floors, ...options }: RestoreOptions, now: number): Room {
-    const { begun, happened } = keptRoom(changes);
+  static restore(primitives: Primitives, options: RestoreOptions, now: number): Room {
+    return finished(Room.restoring(primitives, options, now));
+  }
+
+  /** The same a little at a time. */
+  static *restoring(
+    primitives: Primitives,
+    { changes, floors, ...options }: RestoreOptions,
+    now: number,
+  ): Steps<Room> {
+    const { begun, happened } = yield* keptRoom(changes);
     const room = new Room(primitives, { ...begun, ...options }, now, begun);
-    new RoomReplay({
+    const replay = new RoomReplay({
       primitives,
       room: room.id,
       self: room.self,
@@ -178,13 +191,48 @@ export class Room {
       receipts: room.#receipts,
       keeping: room.#keeping,
       onEnded: (cause) => void (room.#ended = cause),
-    }).replay(happened, now);
-    // A place that may have been used without a trace would be used twice.
-    if (floors.placed > room.lastSeq) throw new TunnelError("stay-outdated");
-    room.#signer.skipTo(floors.said);
+    });
+    yield* replay.replay(happened, now);
+    if (floors !== undefined && room.#isOpen()) {
+      room.#signer.skipTo(floors.said);
+      replay.goOn(floors.placed, now);
+    }
     // Those who were told of it then need not hear of it again.
     room.#effects = room.#effects.filter(({ type }) => type === "entry" || type === "ended");
     return room;
+  }
+
+  /** So many of the last places a later process has to go through one by one: those that wait for a member, or for newcomers. */
+  get lastNeeded(): number {
+    const waiting = this.#sessions.all.map(({ link }) => link.sent - link.confirmed);
+    return Math.max(this.#sequencer.log.pastFrames.length, ...waiting);
+  }
+
+  /**
+   * Changes that say, behind the one of its beginning, what this room is now, where its members have confirmed everything.
+   * @param unplaced those of whom the last frame has no place yet, which then comes behind these changes
+   */
+  base(unplaced: ReadonlySet<MemberId>, now: number): Bytes[] {
+    const changes: Bytes[] = [];
+    const keeping = new RoomKeeping({
+      keep: (change) => void changes.push(change),
+      reserve: () => undefined,
+    });
+    const { standing } = this.#order;
+    const last = standing.senders.find(({ id }) => id === this.self);
+    const past = this.#sequencer.log.pastFrames.map(({ payload }) => payload);
+    const said = last && { n: last.n, hash: last.hash };
+    changes.push(ROOM_BASE.moved(standing, this.#sequencer.standing, said, past));
+    for (const { inviteId } of this.#ledger.pending(now))
+      keeping.invite(must(this.#ledger.live(inviteId, now), "a pending invite"));
+    for (const session of this.#sessions.all) {
+      const { member, link, resumesUpTo } = session;
+      keeping.seat(session);
+      const received = link.received - (unplaced.has(member.id) ? 1 : 0);
+      changes.push(ROOM_BASE.counted(member.id, { sent: link.sent, received, resumesUpTo }));
+    }
+    keeping.addresses(this.#presence.addresses);
+    return changes;
   }
 
   #keepBeginning(options: RoomOptions): void {
@@ -463,7 +511,8 @@ export class Room {
     }
     if (answer !== undefined) {
       if (this.#isAskedAbout(answer.peer)) return this.#postpone(answer.peer, connection, now);
-      if (this.#membership.enter(answer.peer, connection, now)) {
+      const outcome = this.#membership.enter(answer.peer, connection, now);
+      if (outcome === "in") {
         const session = this.#sessions.at(connection);
         this.#backPressure.chargeConnection(connection, now);
         // A resume point confirms what an acknowledgement lost in the cut would have (D5).
@@ -472,6 +521,7 @@ export class Room {
         return isObserver(session?.member) ? undefined : this.#idle.touch(now);
       }
       this.#admission.refused(answer.peer, now);
+      if (outcome === "outdated") return this.#partFrom(answer.peer, connection, now);
     }
     this.#send(connection, DENIED);
     this.#close(connection, CLOSE_CODE.denied);
@@ -488,6 +538,16 @@ export class Room {
     for (const message of peer.records.sealClose(CLOSE.asked, now)) this.#send(connection, message);
     this.#admission.postponed(peer);
     this.#close(connection, CLOSE_CODE.normal);
+  }
+
+  /** A member that has heard what this host does not remember, or does not remember what it has confirmed (D5). */
+  #partFrom({ records, entitlement }: AuthenticatedPeer, connection: ConnectionId, now: number): void {
+    for (const message of records.sealClose(CLOSE.outdated, now)) this.#send(connection, message);
+    this.#close(connection, CLOSE_CODE.denied);
+    const session = entitlement.kind === "resume" ? this.#sessions.of(entitlement.member) : undefined;
+    // Elsewhere it is a fault of that member alone.
+    if (session?.resumesUpTo !== undefined)
+      this.#emit({ type: "alarm", error: new TunnelError("stay-outdated"), member: session.member.id });
   }
 
   #closed(connection: ConnectionId, now: number): void {

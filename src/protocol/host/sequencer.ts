@@ -10,7 +10,7 @@ import {
 } from "../room/frames.ts";
 import type { SpokenEntry } from "../room/log.ts";
 import type { RoomOrder, Beginning } from "../room/order.ts";
-import { SpokenEntries, systemEvent } from "../room/participant.ts";
+import { SpokenEntries, systemEvent, type SpokenStanding } from "../room/participant.ts";
 import type { Primitives } from "../base/primitives.ts";
 import { encodeUtf8 } from "../base/utf8.ts";
 import type { RoomKeeping } from "./kept.ts";
@@ -59,6 +59,16 @@ export class Sequencer {
     return this.#spoken.signOff;
   }
 
+  get standing(): SpokenStanding {
+    return this.#spoken.standing;
+  }
+
+  /** Goes on from where an earlier process was. @param past frames for those who come later */
+  standAt(spoken: SpokenStanding, past: readonly { readonly seq: number; readonly payload: Bytes }[]): void {
+    this.#spoken.standAt(spoken);
+    this.log.standAt(this.#present, past);
+  }
+
   get #present(): Beginning {
     const { order } = this.#options;
     return { view: order.view, members: order.members };
@@ -97,13 +107,14 @@ export class Sequencer {
     this.#remember(withheld);
   }
 
-  system(event: SystemRoomEvent, now: number): void {
+  /** @param above the place is above this one too, which a return alone may ask for (O12) */
+  system(event: SystemRoomEvent, now: number, above = 0): void {
     const { order, sessions, keeping, emit } = this.#options;
-    const at = this.#nextPlace(now);
+    const at = this.#nextPlace(now, above);
     const entry = systemEvent(event, order);
     const frame: HostFrame = { t: "event", ...at, event };
     const payload = encodeHostFrame(frame);
-    keeping.event(at.ts, payload);
+    keeping.event(at.ts, payload, event.kind === "returned" ? "synced" : "written");
     order.appendSystem(at.seq, at.ts, event);
     this.log.event(order.view, at.ts, event);
     for (const session of sessions.all) this.#deliver(session, payload, now);
@@ -126,9 +137,9 @@ export class Sequencer {
   }
 
   /** No time is before the last one, also where another process with another clock has given that. */
-  #nextPlace(now: number): { readonly seq: number; readonly ts: number } {
+  #nextPlace(now: number, above = 0): { readonly seq: number; readonly ts: number } {
     const { order, keeping } = this.#options;
-    const seq = order.view.seq + 1;
+    const seq = Math.max(order.view.seq, above) + 1;
     keeping.reserve("placed", seq);
     return { seq, ts: Math.max(now, order.ts) };
   }

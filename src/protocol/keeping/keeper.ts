@@ -15,6 +15,20 @@ export interface Keeper {
   reserve(counter: "said" | "placed", number: number): void;
 }
 
+/** Work that somebody may do a little at a time: each step takes a few milliseconds at most. */
+export type Steps<Result> = Generator<undefined, Result, undefined>;
+
+/** So many changes are one step. */
+export const CHANGES_IN_STEP = 32;
+
+/** Does it at once. */
+export function finished<Result>(steps: Steps<Result>): Result {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
 /** A change: what it is, and raw bytes. The form is that of this program alone; no peer ever sees one. */
 export function encodeChange(header: unknown, ...bodies: readonly Bytes[]): Bytes {
   return lengthPrefixed(encodeUtf8(jsonText(header)), ...bodies);

@@ -66,6 +66,11 @@ export class PeerLink {
     return this.#channel.confirmed;
   }
 
+  /** The first durable frame that the peer has not confirmed. */
+  get unconfirmed(): Bytes | undefined {
+    return this.#channel.unconfirmed;
+  }
+
   /** How much waits for the peer, and the bytes on the wire that it has ever confirmed. */
   get load(): Load {
     return this.#channel.load;

@@ -3,7 +3,7 @@ import { LINK } from "../base/limits.ts";
 
 /**
  * The messages of the room that may still wait for somebody, by their speaker. Every member is sent one frame for each place in the order, so
- * how many frames wait for a member says whose words they are.
+ * how many frames wait for a member says whose words they are. Places that a return has skipped (O12) are nobody's.
  */
 export class Backlog {
   readonly #speakers = new Map<MemberId, number>();

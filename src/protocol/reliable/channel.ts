@@ -35,7 +35,9 @@ export type Replayed =
   | { readonly kind: "sent"; readonly payload: Bytes }
   | { readonly kind: "received" }
   /** The peer had all frames up to this one. */
-  | { readonly kind: "confirmed"; readonly number: number };
+  | { readonly kind: "confirmed"; readonly number: number }
+  /** So many frames had been sent, all of which the peer had, and had come. */
+  | { readonly kind: "counted"; readonly sent: number; readonly received: number };
 
 /** State that lives as long as one connection. */
 interface Connection {
@@ -85,6 +87,9 @@ export class Channel {
         return;
       case "confirmed":
         this.#outbox.confirm(frame.number);
+        return;
+      case "counted":
+        this.#outbox.standAt(frame);
     }
   }
 
@@ -101,6 +106,11 @@ export class Channel {
   /** Number of the last durable frame that the peer has confirmed: its process has it. */
   get confirmed(): number {
     return this.#outbox.confirmed;
+  }
+
+  /** The first frame that the peer has not confirmed. */
+  get unconfirmed(): Bytes | undefined {
+    return this.#outbox.after(this.#outbox.confirmed)?.payload;
   }
 
   /** Frames that the peer has not confirmed. */

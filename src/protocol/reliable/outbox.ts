@@ -63,6 +63,14 @@ export class Outbox {
     this.#push(payload);
   }
 
+  /** Goes on from an earlier process: nothing of what was sent by then waits for the peer. */
+  standAt({ sent, received }: { readonly sent: number; readonly received: number }): void {
+    this.#unconfirmed = [];
+    this.#bytes = 0;
+    this.#lastSent = sent;
+    this.#lastReceived = received;
+  }
+
   #push(payload: Bytes): Durable {
     this.#lastSent += 1;
     const frame = { number: this.#lastSent, payload, wireBytes: wireBytesOf(payload.length) };

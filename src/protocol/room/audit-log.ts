@@ -128,6 +128,19 @@ export class AuditLog {
     return { beginning: start, payloads: this.#past.map(({ payload }) => payload) };
   }
 
+  /** The frames of {@link past}, each with its place. */
+  get pastFrames(): readonly { readonly seq: number; readonly payload: Bytes }[] {
+    return this.#past;
+  }
+
+  /** Goes on from here: what was proved before is kept no longer. */
+  standAt(start: Beginning, past: readonly { readonly seq: number; readonly payload: Bytes }[]): void {
+    this.#start = start;
+    this.#end = start.view;
+    this.#past = [...past];
+    this.#pastBytes = past.reduce((sum, { payload }) => sum + payload.length, 0);
+  }
+
   #append(kept: Kept, view: View): void {
     this.#items.append(kept);
     this.#end = view;
@@ -162,6 +175,11 @@ export class AuditLog {
 
   get end(): View {
     return this.#end;
+  }
+
+  /** Those of the kept entries, oldest first. */
+  get places(): number[] {
+    return Array.from(this.#items.after(0), ([, { seq }]) => seq);
   }
 
   /** The kept entries after a sequence number, and where that part begins. */

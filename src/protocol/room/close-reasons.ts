@@ -11,6 +11,8 @@ export const CLOSE = {
   hostStopped: 6,
   /** In place of WELCOME: the host's person is asked first (I9). */
   asked: 7,
+  /** In place of WELCOME: the host and this member do not remember the same, so there is nothing to go on from (D5). */
+  outdated: 8,
 } as const;
 
 /** The reason byte of a CLOSE at a room's end. */

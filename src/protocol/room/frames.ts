@@ -117,6 +117,8 @@ const roomEvent = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("left"), id: memberId, cause: z.enum(LEAVE_CAUSES) }),
   z.strictObject({ kind: z.literal("idle-warning"), endsInMs: counter.check(z.lte(ROOM.idleWarningMs)) }),
   z.strictObject({ kind: z.literal("ended"), cause: z.enum(END_CAUSES) }),
+  /** The host has come back with another process (O12). */
+  z.strictObject({ kind: z.literal("returned") }),
 ]);
 
 /** Host to member. `own` places the member's own message; everything else arrives as an event. */

@@ -103,7 +103,14 @@ export type SystemEvent =
       readonly cause: LeaveCause;
     }
   | { readonly event: "idle-warning"; readonly endsInMs: number }
-  | { readonly event: "ended"; readonly cause: EndCause };
+  | { readonly event: "ended"; readonly cause: EndCause }
+  /** The host is back after a restart. */
+  | {
+      readonly event: "returned";
+      readonly member: MemberId;
+      readonly name: string;
+      readonly lookAlike?: true;
+    };
 
 export type SystemEntry = EntryBase & { readonly kind: "system" } & SystemEvent;
 
@@ -154,6 +161,11 @@ export class Transcript<Item extends Logged> {
   /** The position after the newest item. */
   get end(): number {
     return this.#compacted + this.#items.length;
+  }
+
+  /** Items up to this sequence number are kept no longer: an earlier process had them. */
+  lacks(seq: number): void {
+    this.#trimmedTo = Math.max(this.#trimmedTo, seq);
   }
 
   append(item: Item): void {

@@ -43,6 +43,11 @@ export function wordsOfOffer(offer: Offer): string {
   }
 }
 
+/** An id under which something was offered. */
+export interface KnownOffer extends Known {
+  readonly id: string;
+}
+
 interface Known {
   readonly kind: "file" | "service";
   readonly from: MemberId | undefined;
@@ -54,6 +59,16 @@ interface Known {
  */
 export class OfferIds {
   readonly #known = new Map<string, Known>();
+
+  /** Oldest first. */
+  get known(): readonly KnownOffer[] {
+    return Array.from(this.#known, ([id, known]) => ({ id, ...known }));
+  }
+
+  /** As an earlier process knew them. */
+  restore(known: readonly KnownOffer[]): void {
+    for (const { id, kind, from } of known) this.#known.set(id, { kind, from });
+  }
 
   /**
    * The offer in a text; `undefined` for what is none, for one under an id that is taken, and for a withdrawal of what its sender has

@@ -27,6 +27,20 @@ export interface Beginning {
   readonly members: readonly MemberRecord[];
 }
 
+/** The last message of a member, and where it came in; `since` is 0 for those who were there before. */
+interface SenderStanding extends LastMessage {
+  readonly id: MemberId;
+  readonly since: number;
+}
+
+/** An order as it stands, for one who goes on from there. */
+export interface OrderStanding extends Beginning {
+  readonly ts: number;
+  /** Everybody who has ever been in the roster. */
+  readonly had: readonly MemberId[];
+  readonly senders: readonly SenderStanding[];
+}
+
 /** The hash before a member's first message, and that of the handshake of a host, which has none. */
 export const NO_HASH: Bytes = new Uint8Array(32);
 
@@ -199,7 +213,7 @@ export class RoomOrder {
   #members: readonly MemberRecord[];
   /** The last message of each, and the sequence number at which this replica saw it join, 0 for those who were there before. */
   readonly #senders = new Map<MemberId, { n: number; hash: Bytes; since: number }>();
-  /** Chain values by sequence number, the recent ones. */
+  /** Chain values by sequence number, the recent ones, in their order. */
   readonly #chains = new Map<number, Bytes>();
   #view: View;
   /** The time of the last place, by the host's clock. */
@@ -260,6 +274,10 @@ export class RoomOrder {
     return this.#room;
   }
 
+  get host(): MemberId {
+    return this.#host;
+  }
+
   get view(): View {
     return this.#view;
   }
@@ -296,6 +314,23 @@ export class RoomOrder {
     this.#ts = 0;
   }
 
+  get standing(): OrderStanding {
+    const senders = Array.from(this.#senders, ([id, last]) => ({ id, ...last }));
+    return { view: this.#view, members: this.#members, ts: this.#ts, had: [...this.#had], senders };
+  }
+
+  /** Goes on from where an earlier replica of this room stood, which had checked everything until then. */
+  standAt({ view, members, ts, had, senders }: OrderStanding): void {
+    this.moveTo(view);
+    this.#ts = ts;
+    this.#members = members;
+    this.#roster.clear();
+    for (const member of members) this.#roster.set(member.id, member);
+    this.#had.clear();
+    for (const id of had) this.#had.add(id);
+    for (const { id, n, hash, since } of senders) this.#senders.set(id, { n, hash, since });
+  }
+
   /**
    * Checks a message as every receiver must (O3, O6) and gives its hash.
    * @throws {TunnelError} order-broken (unknown sender, wrong signature, a message missing or repeated),
@@ -325,10 +360,19 @@ export class RoomOrder {
     if (event.view.seq < (last?.since ?? 0) - 1) throw broken("a message from before its sender came");
     if (event.view.seq > this.#view.seq) throw new TunnelError("host-equivocation");
     if ((event.replyTo ?? 0) > this.#view.seq) throw broken("an answer to what has not been said");
-    const known = this.#chains.get(event.view.seq);
-    if (known !== undefined && !equalBytes(known, event.view.chain))
-      throw new TunnelError("host-equivocation");
+    this.#assertSeen(event.view);
     return this.#primitives.sha256(bytes);
+  }
+
+  /**
+   * What a sender has seen is what this replica has, as far back as it remembers (O6). A place that was skipped nobody can have seen.
+   * @throws {TunnelError} host-equivocation
+   */
+  #assertSeen({ seq, chain }: View): void {
+    const known = this.#chains.get(seq);
+    const [oldest = seq] = this.#chains.keys();
+    const isSame = known === undefined ? seq < oldest : equalBytes(known, chain);
+    if (!isSame) throw new TunnelError("host-equivocation");
   }
 
   /** Observers neither speak nor are spoken to (Q4). @throws {TunnelError} order-broken */
@@ -357,7 +401,7 @@ export class RoomOrder {
       this.#senders.delete(event.id);
     }
     this.#members = [...this.#roster.values()];
-    this.#advance(seq, ts, this.#systemHash(event));
+    this.#advance(seq, ts, this.#systemHash(event), event.kind === "returned");
   }
 
   #systemHash(event: SystemRoomEvent): Bytes {
@@ -370,13 +414,15 @@ export class RoomOrder {
     );
   }
 
-  #advance(seq: number, ts: number, eventHash: Bytes): void {
-    if (seq !== this.#view.seq + 1) throw broken("the room's order has a gap");
+  #advance(seq: number, ts: number, eventHash: Bytes, maySkip = false): void {
+    const next = this.#view.seq + 1;
+    if (seq !== next && !(maySkip && seq > next)) throw broken("the room's order has a gap");
     if (ts < this.#ts) throw broken("a time before the last one");
     this.#ts = ts;
     const chain = this.#primitives.sha256(concat(this.#view.chain, u64be(seq), u64be(ts), eventHash));
     this.#view = { seq, chain };
     this.#chains.set(seq, chain);
-    this.#chains.delete(seq - ROOM.maxTranscriptEntries);
+    const [oldest] = this.#chains.keys();
+    if (oldest !== undefined && this.#chains.size > ROOM.maxTranscriptEntries) this.#chains.delete(oldest);
   }
 }

@@ -4,9 +4,9 @@ import type { MemberId } from "../base/ids.ts";
 import type { ObserverRole } from "../handshake/role.ts";
 import { isObserver, type RoomOrder } from "./order.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import { offerIn, OfferIds, type Offer } from "./offers.ts";
+import { offerIn, OfferIds, type KnownOffer, type Offer } from "./offers.ts";
 import type { Primitives } from "../base/primitives.ts";
-import { SignOffs, type SignOff } from "../sign-off/sign-offs.ts";
+import { SignOffs, type SignOff, type SignOffStanding } from "../sign-off/sign-offs.ts";
 import type { ProposalEntry, SpokenEntry, StatementEntry, SystemEvent } from "./log.ts";
 import type { Statement } from "../sign-off/statement.ts";
 import type { Oversight } from "./oversight.ts";
@@ -97,6 +97,13 @@ export function systemEvent(event: SystemRoomEvent, order: RoomOrder): SystemEve
       return { event: "idle-warning", endsInMs: event.endsInMs };
     case "ended":
       return { event: "ended", cause: event.cause };
+    case "returned":
+      return {
+        event: "returned",
+        member: order.host,
+        name: order.member(order.host)?.name ?? "",
+        ...lookAlikeIn(order.members, order.host),
+      };
   }
 }
 
@@ -110,6 +117,12 @@ type Told = Pick<SayFrame, "what" | "intent" | "author" | "replyTo"> & {
 /** Fields that all messages of the log have. */
 type Placed = Omit<ProposalEntry, "kind" | "outcome" | "source" | "signOff">;
 
+/** The part of what was said that later messages are judged by. */
+export interface SpokenStanding {
+  readonly offers: readonly KnownOffer[];
+  readonly signOff: SignOffStanding | undefined;
+}
+
 /** The messages of one room as its log keeps them. */
 export class SpokenEntries {
   readonly #offers = new OfferIds();
@@ -122,6 +135,16 @@ export class SpokenEntries {
   /** The proposal that stands. */
   get signOff(): SignOff | undefined {
     return this.#signOffs.current;
+  }
+
+  get standing(): SpokenStanding {
+    return { offers: this.#offers.known, signOff: this.#signOffs.current?.standing };
+  }
+
+  /** Goes on from what an earlier process has heard. */
+  standAt({ offers, signOff }: SpokenStanding): void {
+    this.#offers.restore(offers);
+    if (signOff !== undefined) this.#signOffs.restore(signOff);
   }
 
   /** This participant says it: nobody else can have the id of its offer from now on. */

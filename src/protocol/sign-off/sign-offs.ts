@@ -40,6 +40,13 @@ export interface Proposed {
   readonly members: readonly Asked[];
 }
 
+/** A proposal as it stands, for one who goes on from there. */
+export interface SignOffStanding {
+  readonly proposed: Proposed;
+  readonly counted: readonly (readonly [MemberId, Counted])[];
+  readonly messagesSince: number;
+}
+
 /** One proposal, and what the members' persons have said of it. */
 export class SignOff {
   readonly proposed: Proposed;
@@ -102,6 +109,17 @@ export class SignOff {
     this.#isReplaced = true;
   }
 
+  get standing(): SignOffStanding {
+    const { proposed, counted, messagesSince } = this;
+    return { proposed, counted, messagesSince };
+  }
+
+  /** As an earlier process had it. */
+  standAt({ counted, messagesSince }: SignOffStanding): void {
+    for (const [from, one] of counted) this.take(from, one);
+    this.#messagesSince = messagesSince;
+  }
+
   /** Whether a statement of this member holds (Z5), wherever it comes from. */
   isSound(from: MemberId, statement: Statement): boolean {
     const { seq, signs, key, certificate, signature } = statement;
@@ -148,6 +166,10 @@ export class SignOffs {
     const members = proposed.members.filter(({ role }) => role === undefined);
     this.#current = new SignOff(this.#primitives, { ...proposed, members });
     return this.#current;
+  }
+
+  restore(standing: SignOffStanding): void {
+    this.proposed(standing.proposed).standAt(standing);
   }
 
   /** @param seq its place in the room */

@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import { counter, ordinal } from "../../protocol/base/header.ts";
-import type { Notice } from "../notice.ts";
+import type { Notice } from "../notices/notice.ts";
 import type { Sent } from "../saying/sent.ts";
 import { errorAgain, errorKept, keptError } from "./errors.ts";
 

@@ -4,7 +4,7 @@ import type { Caretaker } from "../../children/holding/caretaker.ts";
 import type { Relief, TakenAddress } from "../../children/holding/relieve.ts";
 import type { ProcessTable } from "../../children/identity.ts";
 import { concat, type Bytes } from "../../protocol/base/bytes.ts";
-import type { Keeper } from "../../protocol/keeping/keeper.ts";
+import type { Keeper, Steps } from "../../protocol/keeping/keeper.ts";
 import type { Primitives } from "../../protocol/base/primitives.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { every } from "../../runtime/wait.ts";
@@ -40,6 +40,8 @@ export interface StaysOptions {
   readonly keepMs: number;
   /** Somebody who takes care of a stay after the end of this process; the next sweep does where left out. */
   readonly holding?: Holding | undefined;
+  /** The same in fewer changes, for a journal that has become long. @throws {TunnelError} */
+  readonly compact: (changes: KeptChanges, now: number) => Steps<KeptChanges>;
   /** A stay is not kept any more, while its tunnel goes on. */
   readonly onFailure: (tunnelId: string, error: Error) => void;
 }
@@ -214,7 +216,8 @@ export class Stays {
   async #kept(place: StayPlace, log: StayLog, lock: Lock): Promise<KeptStay> {
     const { clock, keepMs } = this.#options;
     await beat(place, clock.now(), keepMs);
-    return new KeptStay(place, log, lock, this.#options);
+    const compacted = (): Steps<Bytes[]> => this.#compacted(place);
+    return new KeptStay(place, log, lock, { ...this.#options, compacted });
   }
 
   #places(): Promise<StayPlace[]> {
@@ -228,6 +231,18 @@ export class Stays {
     const at = await lastThere(place);
     // It may have been there until just before it would have said so again.
     return at === undefined ? 0 : Math.min(keepMs, at + keepMs + BEAT_MS - clock.now());
+  }
+
+  /** What a stay of this process has written so far, in fewer changes. @throws {TunnelError} stay-unreadable */
+  *#compacted(place: StayPlace): Steps<Bytes[]> {
+    const { clock, compact } = this.#options;
+    const changes = this.#peek(place);
+    if (changes === undefined) throw new TunnelError("stay-unreadable");
+    const { machine, session } = yield* compact(changes, clock.now());
+    return [
+      ...machine.map((change) => concat(MACHINE, change)),
+      ...session.map((change) => concat(SESSION, change)),
+    ];
   }
 
   #peek({ folder }: StayPlace): KeptChanges | undefined {
@@ -277,24 +292,31 @@ export class Stays {
   }
 }
 
+interface KeptOptions extends Pick<StaysOptions, "clock" | "keepMs" | "holding" | "disk"> {
+  readonly compacted: () => Steps<Bytes[]>;
+}
+
 /** The stay of a tunnel of this process, as it is kept. */
 export class KeptStay implements Keeper {
   readonly #place: StayPlace;
   readonly #log: StayLog;
   readonly #lock: Lock;
-  readonly #options: Pick<StaysOptions, "clock" | "keepMs" | "holding" | "disk">;
+  readonly #options: KeptOptions;
   readonly #stopBeating: () => void;
   #caretaker: Caretaker | undefined;
   #isOver = false;
 
-  constructor(
-    place: StayPlace,
-    log: StayLog,
-    lock: Lock,
-    options: Pick<StaysOptions, "clock" | "keepMs" | "holding" | "disk">,
-  ) {
-    const { clock, keepMs } = options;
+  readonly #compacted: () => Steps<Bytes[]>;
+  /** The journal is being written anew: how far that is, and what has been kept since it began. */
+  #rewriting: { readonly steps: Steps<Bytes[]>; readonly since: Bytes[] } | undefined;
+  #cancelStep: (() => void) | undefined;
+  /** Not where it could not be said in fewer changes once. */
+  #mayRewrite = true;
+
+  constructor(place: StayPlace, log: StayLog, lock: Lock, options: KeptOptions) {
+    const { clock, keepMs, compacted } = options;
     this.#options = options;
+    this.#compacted = compacted;
     this.#place = place;
     this.#log = log;
     this.#lock = lock;
@@ -321,7 +343,7 @@ export class KeptStay implements Keeper {
   }
 
   keep(change: Bytes, how: "written" | "synced"): void {
-    this.#log.keep(concat(MACHINE, change));
+    this.#keep(concat(MACHINE, change));
     if (how === "synced") this.#log.sync();
   }
 
@@ -331,12 +353,42 @@ export class KeptStay implements Keeper {
 
   /** A change of what the session knows, beside its machine. */
   keepBeside(change: Bytes): void {
-    this.#log.keep(concat(SESSION, change));
+    this.#keep(concat(SESSION, change));
+  }
+
+  #keep(change: Bytes): void {
+    this.#log.keep(change);
+    this.#rewriting?.since.push(change);
   }
 
   /** Before anything that follows from it is told. */
   write(): void {
     this.#log.flush();
+    if (this.#mayRewrite && this.#log.isLong) this.#stepSoon();
+  }
+
+  /** Between two calls, a little at a time: nobody waits for the whole. */
+  #stepSoon(): void {
+    this.#cancelStep ??= this.#options.clock.after(0, () => this.#step());
+  }
+
+  /** Every beginning of the journal is a state to which a process can come back, so that any moment is right to begin. */
+  #step(): void {
+    this.#cancelStep = undefined;
+    if (this.#isOver) return;
+    // The first step reads what is written by now; the rest is remembered from here on.
+    if (this.#rewriting === undefined) this.#log.flush();
+    this.#rewriting ??= { steps: this.#compacted(), since: [] };
+    const { steps, since } = this.#rewriting;
+    try {
+      const step = steps.next();
+      if (step.done !== true) return this.#stepSoon();
+      this.#log.rewrite([...step.value, ...since]);
+    } catch (error) {
+      if (!(error instanceof TunnelError)) throw error;
+      this.#mayRewrite = false;
+    }
+    this.#rewriting = undefined;
   }
 
   /**
@@ -393,6 +445,7 @@ export class KeptStay implements Keeper {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopBeating();
+    this.#cancelStep?.();
     this.#caretaker?.leave();
     this.#log.close();
     this.#lock.release();
@@ -403,6 +456,7 @@ export class KeptStay implements Keeper {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopBeating();
+    this.#cancelStep?.();
     await this.uncared();
     this.#log.remove();
     await removePlace(this.#place);

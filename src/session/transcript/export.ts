@@ -48,7 +48,7 @@ export function exportTranscript(
   const { room, host, self, log } = attestation;
   const texts = new Map<number, Shown>();
   for (const entry of source.inbox.said()) texts.set(entry.seq, shownOf(entry));
-  const from = options.limit === undefined ? 0 : firstOf(log.end.seq, texts, options.limit);
+  const from = options.limit === undefined ? 0 : beforeThose(log.places, texts, options.limit);
   const longest = options.limit?.longest ?? Number.POSITIVE_INFINITY;
   for (const [seq, { text }] of texts) if (text.length > longest) texts.delete(seq);
   const { start, entries } = log.after(from);
@@ -70,15 +70,19 @@ export function exportTranscript(
   return { ...unsigned, signature: attestation.attest(transcriptHash(primitives, unsigned)) };
 }
 
-/** The part that fits begins after this place. */
-function firstOf(last: number, texts: ReadonlyMap<number, Shown>, limit: TranscriptLimit): number {
+/** The newest places that fit, one at least, are those after this one. */
+function beforeThose(
+  places: readonly number[],
+  texts: ReadonlyMap<number, Shown>,
+  limit: TranscriptLimit,
+): number {
   let chars = 0;
-  let seq = last;
-  for (; seq > 0 && last - seq < limit.entries; seq -= 1) {
-    chars += texts.get(seq)?.text.length ?? 0;
-    if (chars > limit.chars && seq < last) break;
+  let first = places.length;
+  for (; first > 0 && places.length - first < limit.entries; first -= 1) {
+    chars += texts.get(places[first - 1] ?? 0)?.text.length ?? 0;
+    if (chars > limit.chars && first < places.length) break;
   }
-  return seq;
+  return places[first - 1] ?? 0;
 }
 
 interface Shown {

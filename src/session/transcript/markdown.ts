@@ -185,6 +185,8 @@ class Renderer {
         return "the tunnel warned that it ends unless somebody does something";
       case "ended":
         return `the tunnel ended: ${ENDED[event.cause]}`;
+      case "returned":
+        return "the host was back after a restart";
       case "chat":
       case "withheld":
         return "";

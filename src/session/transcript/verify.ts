@@ -139,10 +139,8 @@ class Verification {
   #entry(entry: TranscriptEntry): EntryVerdict {
     const { seq } = entry;
     const expected = this.#order.view.seq + 1;
-    if (seq > expected) {
-      this.#gaps.push({ from: expected, to: seq - 1 });
-      this.#order.moveTo({ seq: seq - 1, chain: this.#order.view.chain });
-    }
+    let isMissing = seq > expected && !isReturn(entry);
+    if (isMissing) this.#order.moveTo({ seq: seq - 1, chain: this.#order.view.chain });
     let reason: string | undefined;
     let status: EntryStatus = "verified";
     try {
@@ -153,8 +151,13 @@ class Verification {
     } catch (thrown) {
       reason = reasonOf(thrown);
     }
+    // A return may skip places (O12). Where its chain does not follow, there was something in them.
+    isMissing ||= seq > expected && reason !== undefined;
     // All other faults follow from that one.
-    if (seq > expected) reason = "what came before it is missing";
+    if (isMissing) {
+      this.#gaps.push({ from: expected, to: seq - 1 });
+      reason = "what came before it is missing";
+    }
     if (reason === undefined) return { seq, status };
     // The replica goes on from what the document claims: the rest is still worth a look.
     this.#order.moveTo({ seq, chain: entry.chain });
@@ -191,6 +194,10 @@ class Verification {
     if (!equalBytes(digest, signed.digests.body)) throw new NotSaid();
     return "verified";
   }
+}
+
+function isReturn(entry: TranscriptEntry): boolean {
+  return entry.kind === "event" && entry.event.kind === "returned";
 }
 
 /** The entries that a gap has taken, as a sentence without its end. */

@@ -41,5 +41,7 @@ export function systemText(event: SystemEventView, name: string): string {
       return `Nobody has done anything here for a while: the tunnel ends in ${duration(event.endsInSec * 1_000)} unless somebody does. Pressing a key is enough.`;
     case "ended":
       return ENDED[event.cause];
+    case "returned":
+      return `The host, ${name}, is back after a restart`;
   }
 }

@@ -7,6 +7,7 @@ import type { ResumeRequest } from "../../../src/cli/chat/chat.ts";
 import { kept } from "../../../src/cli/chat/kept.ts";
 import { systemClock as clock } from "../../../src/runtime/clock.ts";
 import { nodePrimitives as primitives } from "../../../src/runtime/primitives.ts";
+import { compacted } from "../../../src/session/keeping/compaction.ts";
 import { keptTunnels } from "../../../src/session/resumable.ts";
 import type { Sessions } from "../../../src/session/sessions.ts";
 import { nodeDisk } from "../../../src/session/stays/node-disk.ts";
@@ -37,6 +38,7 @@ const stays = (folder = path.join(root, "here")): Stays =>
     table: processTable(process.platform, {}),
     primitives,
     keepMs: 600_000,
+    compact: (changes, now) => compacted(primitives, changes, now),
     onFailure: (_, error) => expect.fail(error.message),
   });
 

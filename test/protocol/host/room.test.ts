@@ -362,14 +362,15 @@ describe("room and a member that breaks the rules", () => {
     expect(alarms(world)).toEqual(["protocol-violation"]);
   });
 
-  it("[D2] [H6] a resume that claims to have received what was never sent is denied, and the host lives on", () => {
+  it("[D2] [H6] a resume that claims to have received what was never sent is turned away, and the host lives on", () => {
     const { world, ben, impostor } = entered();
     impostor.enter({ received: 1_000_000 });
     world.settle();
     world.room.say({ text: "still here" }, world.now);
     world.settle();
     expect(texts(ben.entries)).toEqual(["still here"]);
-    expect(impostor.frames().map((frame) => frame.type)).toEqual([]);
+    expect(impostor.frames().map((frame) => frame.type)).toEqual([FRAME.close]);
+    expect(alarms(world)).toEqual([]);
   });
 
   it("[K3] a resume under another signing key is denied", () => {

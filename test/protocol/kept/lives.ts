@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import type { Bytes } from "../../../src/protocol/base/bytes.ts";
-import type { Keeper } from "../../../src/protocol/keeping/keeper.ts";
+import type { Bounds } from "../../../src/protocol/compaction/bounds.ts";
+import { compactGuest } from "../../../src/protocol/compaction/guest.ts";
+import { compactRoom } from "../../../src/protocol/compaction/room.ts";
+import { finished, type Keeper } from "../../../src/protocol/keeping/keeper.ts";
 import type { GuestEffect } from "../../../src/protocol/guest/guest-io.ts";
 import { Guest } from "../../../src/protocol/guest/guest.ts";
 import type { RoomEffect } from "../../../src/protocol/host/room-io.ts";
@@ -118,6 +121,7 @@ export class Lives {
   readonly host: Life;
   readonly guests: Life[] = [];
   deaths = 0;
+  compactions = 0;
   readonly alarms: string[] = [];
   readonly ends: string[] = [];
   #links: Link[] = [];
@@ -125,7 +129,7 @@ export class Lives {
 
   readonly #primitives: Primitives;
 
-  constructor(chance: Chance, primitives = nodePrimitives) {
+  constructor(chance: Chance, primitives = nodePrimitives, history = false) {
     this.chance = chance;
     this.#primitives = primitives;
     const log = new Log();
@@ -137,7 +141,7 @@ export class Lives {
         hostName: "ana",
         idleMs: 86_400_000,
         inviteMs: 86_400_000,
-        history: false,
+        history,
         keeper: log,
       },
       this.now,
@@ -157,6 +161,13 @@ export class Lives {
   }
 
   join(name: string): Life {
+    const life = this.dial(name);
+    this.settle();
+    return life;
+  }
+
+  /** On its way in. */
+  dial(name: string): Life {
     const { key } = this.host.run(() => this.room.mint(this.now));
     const link = { origin: ORIGIN, room: this.room.id, key, hostKey: this.room.hostKey };
     const log = new Log();
@@ -164,7 +175,6 @@ export class Lives {
     this.guests.push(life);
     life.machine = new Guest(this.#primitives, { link, name, keeper: log }, this.now);
     life.run(() => undefined);
-    this.settle();
     return life;
   }
 
@@ -196,11 +206,20 @@ export class Lives {
 
   /** Until all that is on its way to the host has come. */
   reachHost(): void {
+    this.#deliver("toHost", () => true);
+  }
+
+  /** Until all that is on its way to this guest has come. */
+  reachGuest(life: Life): void {
+    this.#deliver("toGuest", ({ guest }) => guest === life);
+  }
+
+  #deliver(way: "toHost" | "toGuest", isMeant: (link: Link) => boolean): void {
     for (;;) {
-      const link = this.#links.find(({ toHost }) => toHost.length > 0);
-      const what = link?.toHost.shift();
+      const link = this.#links.find((one) => one[way].length > 0 && isMeant(one));
+      const what = link?.[way].shift();
       if (link === undefined || what === undefined) return;
-      this.#arrive(link, "toHost", what);
+      this.#arrive(link, way, what);
     }
   }
 
@@ -243,6 +262,35 @@ export class Lives {
     }
   }
 
+  /**
+   * What a process has kept is written anew with fewer changes, as far as these bounds let it, from which comes what came from the others.
+   * A process that dies meanwhile has either of them.
+   */
+  compact(life: Life, bounds: Bounds): void {
+    life.log.flush();
+    const { changes } = life.log;
+    const compact = life === this.host ? compactRoom : compactGuest;
+    const fewer = finished<readonly Bytes[]>(compact(this.#primitives, changes, this.now, bounds));
+    assert.deepEqual(this.#standingOf(life, fewer), this.#standingOf(life, changes));
+    this.compactions += fewer.length < changes.length ? 1 : 0;
+    life.log.changes = [...fewer];
+    life.log.sync();
+  }
+
+  /** Everything that a room or a stay is, with nothing of how it came to be that. */
+  #standingOf(life: Life, changes: readonly Bytes[]): unknown {
+    if (life === this.host) {
+      const room = Room.restore(this.#primitives, { changes }, this.now);
+      const { lastSeq, lastNeeded, signOff } = room;
+      const base = room.base(new Set(), this.now);
+      const invites = room.pendingInvites(this.now);
+      return { base, lastSeq, lastNeeded, invites, signOff: signOff?.state, who: room.presence(this.now) };
+    }
+    const guest = Guest.restore(this.#primitives, { changes, floor: 0 }, this.now);
+    const { base, lastSeq, unplaced, waiting, signOff } = guest;
+    return { base, lastSeq, unplaced, waiting, signOff: signOff?.state, who: guest.presence(this.now) };
+  }
+
   /** The process that has died is started again with what it has kept; whether it had a stay to come back to. */
   revive(life: Life, how: "killed" | "lost" = "killed"): void {
     this.deaths += 1;
@@ -269,9 +317,13 @@ export class Lives {
       );
     }
     life.run(() => undefined);
-    if (how === "lost") return;
-    // What it has shown before is what it shows again.
-    assert.deepEqual(life.shown.slice(0, before.length), before, `${life.name} shows another past`);
+    // What it has shown before is what it shows again, as far as it is kept, and the power has not taken it.
+    const [first] = life.shown;
+    const gone = before.filter(({ seq }) => first !== undefined && seq < first.seq);
+    const again = before.slice(gone.length);
+    if (how === "killed")
+      assert.deepEqual(life.shown.slice(0, again.length), again, `${life.name} shows another past`);
+    life.shown = [...gone, ...life.shown];
   }
 
   // --- effects ---

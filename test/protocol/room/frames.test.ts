@@ -82,6 +82,7 @@ const systemEvents: fc.Arbitrary<RoomEvent> = fc.oneof(
   ),
   fc.record({ kind: fc.constant("left" as const), id, cause: fc.constantFrom(...LEAVE_CAUSES) }),
   fc.record({ kind: fc.constant("idle-warning" as const), endsInMs: fc.nat(ROOM.idleWarningMs) }),
+  fc.record({ kind: fc.constant("returned" as const) }),
   fc.record({ kind: fc.constant("ended" as const), cause: fc.constantFrom(...END_CAUSES) }),
 );
 const place = { seq: positive, ts: fc.integer({ min: 0, max: 8.64e15 }) };

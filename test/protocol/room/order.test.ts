@@ -16,6 +16,7 @@ import { provedRecord } from "../../support/proved.ts";
 import { cheapPrimitives } from "../../simulation/primitives.ts";
 import { seededPrimitives } from "../../support/random.ts";
 import { codeOf } from "../../support/thrown.ts";
+import type { SigningKeyPair } from "../../../src/protocol/base/primitives.ts";
 import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 
 const primitives = seededPrimitives("order");
@@ -34,10 +35,11 @@ const HOST = "ana";
 function participant(
   name: string,
   workContext?: WorkContext,
-): { signer: SigningChain; record: MemberRecord } {
+): { signer: SigningChain; record: MemberRecord; keys: SigningKeyPair } {
   const keys = primitives.generateSigningKeyPair();
   const hash = name === HOST ? NO_HASH : primitives.random(32);
   return {
+    keys,
     signer: new SigningChain(primitives, keys, room),
     record: provedRecord(room, keys, { name, workContext, hash }, primitives),
   };
@@ -227,6 +229,51 @@ describe("order and signatures", () => {
         "order-broken",
       );
     expect(order.view.seq).toBe(1);
+  });
+
+  it("[O12] a return alone skips places, forward, and what nobody can have seen is no view", () => {
+    const { ben, order } = roomOfTwo();
+    const replica = () => new RoomOrder(primitives, room, order.host, order);
+    for (const seq of [0, 1])
+      expect(codeOf(() => replica().appendSystem(seq, 1001, { kind: "returned" }))).toBe("order-broken");
+    const before = order.view;
+    order.appendSystem(70, 1001, { kind: "returned" });
+    const roster = [...order.members].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const listed = roster.flatMap(({ id, key, box, hash, proof, name }) => [
+      utf8(id),
+      key,
+      box,
+      hash,
+      proof,
+      utf8(name),
+      utf8(""),
+    ]);
+    const hash = sha256(
+      lp(
+        utf8("tunnel-mcp/1 room-event"),
+        utf8("returned"),
+        utf8(""),
+        utf8(""),
+        sha256(lp(utf8("tunnel-mcp/1 roster"), ...listed)),
+      ),
+    );
+    const chain = sha256(before.chain, u64be(70), u64be(1001), hash);
+    expect([order.view.seq, toHex(order.view.chain)]).toEqual([70, toHex(chain)]);
+    expect(codeOf(() => order.appendSystem(72, 1002, { kind: "idle-warning", endsInMs: 1 }))).toBe(
+      "order-broken",
+    );
+    // It had seen the place before the return, or that of the return; nobody has seen one between them.
+    for (const [view, code] of [
+      [before, undefined],
+      [order.view, undefined],
+      [{ seq: 2, chain: before.chain }, "host-equivocation"],
+      [{ seq: 69, chain: order.view.chain }, "host-equivocation"],
+      [{ seq: 71, chain: order.view.chain }, "host-equivocation"],
+    ] as const) {
+      const signer = new SigningChain(primitives, ben.keys, room);
+      const message = said(signer, view, "here");
+      expect(codeOf(() => order.verify(message, utf8("here")))).toBe(code);
+    }
   });
 
   it("[O2] refuses a member under an id that is taken or not its own", () => {

@@ -17,5 +17,5 @@ describe("a kept stay", () => {
     }
     // All that is claimed has happened often.
     for (const count of Object.values(all)) expect(count).toBeGreaterThan(SEEDS / 20);
-  });
+  }, 60_000);
 });

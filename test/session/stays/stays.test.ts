@@ -8,6 +8,7 @@ import type { ProcessTable } from "../../../src/children/identity.ts";
 import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 import { nodePrimitives } from "../../../src/runtime/primitives.ts";
 import { nodeDisk } from "../../../src/session/stays/node-disk.ts";
+import { compacted } from "../../../src/session/keeping/compaction.ts";
 import { BEAT_MS } from "../../../src/session/stays/places.ts";
 import { Stays, type StaysOptions } from "../../../src/session/stays/stays.ts";
 import { FakeClock } from "../../support/fake-tunnel-clock.ts";
@@ -40,6 +41,7 @@ function aProcess(running: readonly string[], changed: Partial<StaysOptions> = {
     table,
     primitives: nodePrimitives,
     keepMs: KEEP_MS,
+    compact: (changes, now) => compacted(nodePrimitives, changes, now),
     onFailure: (_, error) => expect.fail(error.message),
     ...changed,
   });

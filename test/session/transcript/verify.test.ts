@@ -4,15 +4,19 @@ import { ROOM } from "../../../src/protocol/base/limits.ts";
 import {
   parseTranscript,
   toJson,
+  transcriptHash,
   type TranscriptDocument,
   type TranscriptEntry,
 } from "../../../src/session/transcript/document.ts";
+import { exportTranscript, type TranscriptLimit } from "../../../src/session/transcript/export.ts";
 import { verifyTranscript, type Verdict } from "../../../src/session/transcript/verify.ts";
 import type { Primitives } from "../../../src/protocol/base/primitives.ts";
 import { encodeUtf8 } from "../../../src/protocol/base/utf8.ts";
 import type { MemberRecord } from "../../../src/protocol/room/frames.ts";
 import { memberIdOf } from "../../../src/protocol/room/order.ts";
 import { cheapPrimitives } from "../../simulation/primitives.ts";
+import { must } from "../../../src/errors/must.ts";
+import { HostileHost, signedAs } from "../../hostile-peers/support/host.ts";
 import { codeOf } from "../../support/thrown.ts";
 import {
   conversation,
@@ -160,6 +164,55 @@ describe("a transcript", () => {
     expect(verdict).toMatchObject({ ok: false, gaps: [{ from: 4, to: 5 }] });
     expect(verdict.entries.find(({ seq }) => seq === 6)).toMatchObject({ status: "broken" });
     expect(verdict.entries.find(({ seq }) => seq === 3)).toMatchObject({ status: "verified" });
+  });
+
+  describe("[J3] [O12] of a room whose host came back", () => {
+    function returned(limit?: TranscriptLimit) {
+      const host = new HostileHost();
+      const ben = host.session("ben");
+      ben.tell(signedAs(host.signing, host.room, { view: ben.view }, "one").event, "one");
+      ben.tell({ kind: "returned" }, "", { seq: 50 });
+      ben.speaks("two");
+      ben.place(1);
+      const { attestation } = ben.member;
+      const said = () => ben.entries.filter((entry) => entry.kind !== "system");
+      const options = { now: host.now, ...(limit === undefined ? {} : { limit }) };
+      const source = { goal: "go on", attestation, inbox: { said } };
+      const document = exportTranscript(nodePrimitives, source, options);
+      const again = (change: Partial<TranscriptDocument>): TranscriptDocument => {
+        const changed = { ...document, ...change };
+        return {
+          ...changed,
+          signature: must(attestation, "it").attest(transcriptHash(nodePrimitives, changed)),
+        };
+      };
+      return { document, again };
+    }
+
+    it("is whole where places are skipped, and not where something was taken out of them", () => {
+      const { document, again } = returned();
+      const places = (verdict: Verdict) => verdict.entries.map(({ seq, status }) => [seq, status]);
+      const verdict = verify(reread(document));
+      expect([verdict.ok, verdict.gaps, verdict.problems]).toEqual([true, [], []]);
+      expect(places(verdict)).toEqual([1, 2, 50, 51].map((seq) => [seq, "verified"]));
+      const less = verify(again({ entries: document.entries.filter(({ seq }) => seq !== 2) }));
+      expect([less.ok, less.gaps]).toEqual([false, [{ from: 2, to: 49 }]]);
+      expect(places(less)).toEqual([
+        [1, "verified"],
+        [50, "broken"],
+        [51, "verified"],
+      ]);
+      // Nor can anything else skip places.
+      const moved = document.entries.map((entry) => (entry.seq === 51 ? { ...entry, seq: 52 } : entry));
+      expect(verify(again({ entries: moved })).gaps).toEqual([{ from: 51, to: 51 }]);
+    });
+
+    it("has as many of its last entries as were asked for, whatever places were skipped", () => {
+      const { document } = returned({ entries: 3, chars: 1_000 });
+      expect(document.entries.map(({ seq }) => seq)).toEqual([2, 50, 51]);
+      expect(document.start.seq).toBe(1);
+      expect(verify(reread(document)).ok).toBe(true);
+    });
   });
 
   it("[J3] shortened at its end by somebody else is not as exported; by its exporter it is a shorter one", () => {

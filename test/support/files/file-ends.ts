@@ -11,7 +11,7 @@ import type { FileEntry } from "../../../src/protocol/room/log.ts";
 import { Files, type Download } from "../../../src/session/files/files.ts";
 import type { FileSink, FileSource, StreamPort } from "../../../src/session/files/port.ts";
 import type { Examined } from "../../../src/session/saying/judging.ts";
-import type { Notice } from "../../../src/session/notice.ts";
+import type { Notice } from "../../../src/session/notices/notice.ts";
 import { FakeClock, settle } from "../fake-tunnel-clock.ts";
 import {
   chunkOf,

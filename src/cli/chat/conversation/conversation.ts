@@ -9,7 +9,7 @@ import { membersNamed } from "../../../protocol/room/recipients.ts";
 import type { Entry } from "../../../protocol/room/log.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import { settled, wait } from "../../../runtime/wait.ts";
-import type { NoticeEntry } from "../../../session/notice.ts";
+import type { NoticeEntry } from "../../../session/notices/notice.ts";
 import type { Session } from "../../../session/sessions.ts";
 import type { TypedText } from "../../../protocol/base/typed-text.ts";
 import type { LazyServices } from "../../../services/tunnels/lazy-services.ts";

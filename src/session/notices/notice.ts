@@ -1,9 +1,9 @@
-import type { TunnelError } from "../errors/tunnel-error.ts";
-import type { InviteId } from "../protocol/base/ids.ts";
-import type { ObserverSeat } from "../protocol/host/invites.ts";
-import type { FileNotice } from "./files/files.ts";
-import type { OversightNotice } from "./oversight-notices.ts";
-import type { Missed, Undelivered } from "./saying/undelivered.ts";
+import type { TunnelError } from "../../errors/tunnel-error.ts";
+import type { InviteId } from "../../protocol/base/ids.ts";
+import type { ObserverSeat } from "../../protocol/host/invites.ts";
+import type { FileNotice } from "../files/files.ts";
+import type { OversightNotice } from "./oversight.ts";
+import type { Missed, Undelivered } from "../saying/undelivered.ts";
 
 /** A fresh invite in place of one that leads to an address that is gone. */
 export interface Reissued {

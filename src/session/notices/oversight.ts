@@ -1,7 +1,7 @@
-import type { TunnelError } from "../errors/tunnel-error.ts";
-import type { Budget } from "../oversight/bounds/budgets.ts";
-import type { SupervisionNews } from "../oversight/supervision.ts";
-import type { Sent } from "./saying/sent.ts";
+import type { TunnelError } from "../../errors/tunnel-error.ts";
+import type { Budget } from "../../oversight/bounds/budgets.ts";
+import type { SupervisionNews } from "../../oversight/supervision.ts";
+import type { Sent } from "../saying/sent.ts";
 
 /** Words of the oversight to this side's own agent. */
 export type OversightNotice =
