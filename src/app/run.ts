@@ -243,7 +243,8 @@ async function runDoctor(host: Host, output: Output): Promise<ExitCode> {
   const probes = realProbes(config, env);
   const relay = relayToCheck(config, env, clock);
   const { transport } = config;
-  return doctor({ probes, relay, transport, kept: keptHere(host), clock, output });
+  const countKept = async (): Promise<number> => (await keptHere(host)(new Set())).length;
+  return doctor({ probes, relay, transport, countKept, clock, output });
 }
 
 async function runWake(

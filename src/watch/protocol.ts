@@ -100,6 +100,9 @@ export const commandSchema = z.discriminatedUnion("do", [
 
 export type Command = z.infer<typeof commandSchema>;
 
+/** Tunnels whose program has ended: a face finds them by itself, since no server tells of them. */
+export type { KeptLook, KeptTunnel } from "../session/resumable.ts";
+
 const FACE_KINDS = ["watch", "page"] as const;
 /** Where a person looks: at a terminal, or in a tab of a browser. */
 export type FaceKind = (typeof FACE_KINDS)[number];

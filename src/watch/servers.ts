@@ -2,7 +2,7 @@ import { readDescriptors, type Descriptor } from "../control/descriptor.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { every } from "../runtime/wait.ts";
 import { WatchClient, type NewCommand } from "./client.ts";
-import type { KeptLook, KeptTunnel } from "../session/resumable.ts";
+import type { KeptLook, KeptTunnel } from "./protocol.ts";
 import type { FaceKind, Told, WatchEvent } from "./protocol.ts";
 
 /** One server of this user, as it is known to a face. */

@@ -12,7 +12,7 @@ import { entryView } from "../view/entries.ts";
 import type { Entry } from "../protocol/room/log.ts";
 import type { LazyServices } from "../services/tunnels/lazy-services.ts";
 import { servicesView } from "../view/services.ts";
-import type { AskView, TunnelView, WatchedEntry, WatchedServices } from "./protocol.ts";
+import type { AskView, KeptTunnel, TunnelView, WatchedEntry, WatchedServices } from "./protocol.ts";
 
 export function askView(ask: Ask, sessions: Pick<Sessions, "all">): AskView {
   const { id, tunnelId, gates, subject, digest, causer, askedAt, expiresAt, now } = ask;
@@ -71,4 +71,14 @@ export function watchedEntry(
 export function watchedServices(tunnel: Session, services: LazyServices, now: number): WatchedServices {
   const { tunnelId } = tunnel;
   return { tunnelId, services: servicesView(tunnel, services.loaded?.known(tunnelId), now) };
+}
+
+/** A tunnel whose program has ended, as programs get it. */
+export interface KeptView extends Omit<KeptTunnel, "keptUntil"> {
+  /** ISO 8601 */
+  readonly keptUntil: string;
+}
+
+export function keptView({ keptUntil, ...facts }: KeptTunnel): KeptView {
+  return { ...facts, keptUntil: isoTime(keptUntil) };
 }

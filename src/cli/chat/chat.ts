@@ -5,12 +5,11 @@ import { inputLines } from "../../runtime/input-lines.ts";
 import { every } from "../../runtime/wait.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
 import type { LazyServices } from "../../services/tunnels/lazy-services.ts";
-import type { KeptTunnel } from "../../session/resumable.ts";
+import type { KeptTunnel } from "../../watch/protocol.ts";
 import type { Session, Sessions } from "../../session/sessions.ts";
 import { withoutColours } from "../../protocol/base/typed-text.ts";
 import { inviteView } from "../../view/invites.ts";
 import { entryView } from "../../view/entries.ts";
-import { resumeCommand } from "../../view/kept.ts";
 import { guestStatusView, hostStatusView, statusView } from "../../view/status.ts";
 import { durationText } from "../../view/time.ts";
 import { paintFor, type Output } from "../io/output.ts";
@@ -29,7 +28,7 @@ import type { TerminalInput } from "./terminal/keyboard.ts";
 import { PeopleView } from "./terminal/people-view.ts";
 import { safeGoal, safeName, safeText } from "./terminal/safe-text.ts";
 import { plainScreen, terminalScreen, type Screen, type TerminalOutput } from "./terminal/screen.ts";
-import { errorText } from "./terminal/wording.ts";
+import { errorText, resumeCommand } from "./terminal/wording.ts";
 
 export interface OpenRequest {
   readonly kind: "open";

@@ -1,7 +1,7 @@
 import { TunnelError } from "../../errors/tunnel-error.ts";
-import type { KeptLook, KeptTunnel } from "../../session/resumable.ts";
+import type { KeptLook, KeptTunnel } from "../../watch/protocol.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { keptView } from "../../view/kept.ts";
+import { keptView } from "../../watch/views.ts";
 import { paintFor, type Output } from "../io/output.ts";
 import { keptLines } from "../watch/lines.ts";
 import { safeJson } from "./terminal/safe-text.ts";

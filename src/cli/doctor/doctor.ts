@@ -3,7 +3,6 @@ import { TunnelError } from "../../errors/tunnel-error.ts";
 import { orAborted } from "../../net/deadline.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { ProviderName } from "../../tunnel/registry/registry.ts";
-import type { KeptLook } from "../../session/resumable.ts";
 import { type Check, checksFor, type Finding, type Probes, reasonOf, weigh } from "./checks.ts";
 import { relayChecks, type RelayProbes } from "./relay.ts";
 import { type Output, type Paint, paintFor } from "../io/output.ts";
@@ -16,8 +15,8 @@ export interface DoctorOptions {
   /** Where a relay is set, or chosen. */
   readonly relay?: RelayProbes | TunnelError | undefined;
   readonly transport: ProviderName;
-  /** Looks for tunnels whose program has ended; they are left out of the report without it. */
-  readonly kept?: KeptLook | undefined;
+  /** Counts the tunnels whose program has ended; they are left out of the report without it. */
+  readonly countKept?: (() => Promise<number>) | undefined;
   readonly clock: Clock;
   readonly output: Output;
 }
@@ -27,9 +26,9 @@ export interface DoctorOptions {
  * @returns 1 when a check failed; warnings alone give 0
  */
 export async function doctor(options: DoctorOptions): Promise<0 | 1> {
-  const { probes, relay, transport, kept, clock, output } = options;
+  const { probes, relay, transport, countKept, clock, output } = options;
   const paint = paintFor(output.color);
-  const checks = [...checksFor(probes), ...checksOf(relay), ...keptCheck(kept)];
+  const checks = [...checksFor(probes), ...checksOf(relay), ...keptCheck(countKept)];
   const controller = new AbortController();
   // One listener for each check.
   setMaxListeners(0, controller.signal);
@@ -53,12 +52,12 @@ export async function doctor(options: DoctorOptions): Promise<0 | 1> {
 }
 
 /** No fault: a person may want to know of them. */
-function keptCheck(look: KeptLook | undefined): readonly Check[] {
-  if (look === undefined) return [];
+function keptCheck(count: DoctorOptions["countKept"]): readonly Check[] {
+  if (count === undefined) return [];
   const run = async (): Promise<Finding> => {
-    const { length } = await look(new Set());
-    const what = length === 1 ? "1 whose program has ended" : `${length} whose programs have ended`;
-    return { level: "ok", text: length === 0 ? "none" : `${what}; tunnel-mcp kept lists them` };
+    const all = await count();
+    const what = all === 1 ? "1 whose program has ended" : `${all} whose programs have ended`;
+    return { level: "ok", text: all === 0 ? "none" : `${what}; tunnel-mcp kept lists them` };
   };
   return [{ title: "Kept tunnels", neededBy: undefined, run }];
 }

@@ -6,7 +6,6 @@ import { PAGE_FILE, readAssets } from "../../page/server/assets.ts";
 import { browserOf, openBrowser, surroundings, type Browser } from "../../page/server/opening.ts";
 import { PageServer, type PageOptions } from "../../page/server/server.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import type { KeptLook } from "../../session/resumable.ts";
 import { nodePrimitives } from "../../runtime/primitives.ts";
 import { agentShell } from "../io/agent-shell.ts";
 import type { Environment } from "../io/environment.ts";
@@ -19,7 +18,7 @@ export interface PageCommandOptions {
   readonly clock: Clock;
   readonly env: Environment;
   readonly version: string;
-  readonly kept?: KeptLook;
+  readonly kept?: NonNullable<PageOptions["kept"]>;
   readonly output: Output;
   /** The path of the running program, beside which its page lies. */
   readonly bundle: string;

@@ -2,8 +2,7 @@ import { isUnread, peekSchema, type TunnelPeek } from "../../control/actions.ts"
 import { ask } from "../../control/ask.ts";
 import { likelyServers } from "../../control/choose.ts";
 import { readDescriptors, resolved, type Descriptor, type Identity } from "../../control/descriptor.ts";
-import { machineFacts, privateFolders, stateFolders } from "../../runtime/private-folders.ts";
-import { keptForMs } from "../../session/stays/places.ts";
+import { machineFacts, privateFolders } from "../../runtime/private-folders.ts";
 import { asTunnelError, TunnelError } from "../../errors/tunnel-error.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Environment } from "../io/environment.ts";
@@ -26,12 +25,6 @@ export interface KeptSearch {
 export function serverSearch(env: Environment, identity: Identity): ServerSearch {
   const facts = machineFacts();
   return { folders: privateFolders(env, facts), platform: facts.platform, identity };
-}
-
-export function keptSearch(env: Environment, home: string): KeptSearch {
-  const facts = machineFacts();
-  const folders = stateFolders(env, home, facts);
-  return { keptForMs: (tunnelId, now) => keptForMs(folders, facts.platform, { tunnelId, now }) };
 }
 
 export interface WakeOptions extends ServerSearch, KeptSearch {
@@ -94,10 +87,10 @@ async function ended(ids: readonly string[], options: WakeOptions): Promise<3 | 
 /** One sentence for each of these tunnels that is kept, with the next step. */
 export async function keptLines(
   ids: readonly string[],
-  { keptForMs: keptFor, clock }: Pick<WakeOptions, "keptForMs" | "clock">,
+  { keptForMs, clock }: Pick<WakeOptions, "keptForMs" | "clock">,
 ): Promise<string[]> {
   const now = clock.now();
-  const all = await Promise.all(ids.map(async (id) => ({ id, ms: await keptFor(id, now) })));
+  const all = await Promise.all(ids.map(async (id) => ({ id, ms: await keptForMs(id, now) })));
   return all.flatMap(({ id, ms }) =>
     ms === undefined
       ? []

@@ -1,6 +1,6 @@
 import { safeJson } from "../chat/terminal/safe-text.ts";
 import type { Output } from "../io/output.ts";
-import { keptView } from "../../view/kept.ts";
+import { keptView } from "../../watch/views.ts";
 import type { Hearing, Server } from "../../watch/servers.ts";
 
 /** Whatever shows the events. */

@@ -3,7 +3,7 @@ import { nodePrimitives } from "../../runtime/primitives.ts";
 import { signCommand } from "../../watch/sign-by-hand.ts";
 import type { SignOffView } from "../../view/signing/sign-off.ts";
 import { seconds } from "../../view/time.ts";
-import type { KeptTunnel } from "../../session/resumable.ts";
+import type { KeptTunnel } from "../../watch/protocol.ts";
 import type { TunnelView, WatchEvent } from "../../watch/protocol.ts";
 import { safeLabel, safeName, safeText, withGutter } from "../chat/terminal/safe-text.ts";
 import { terminalScreen, type Screen } from "../chat/terminal/screen.ts";

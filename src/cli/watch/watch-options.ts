@@ -2,7 +2,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { TerminalInput } from "../chat/terminal/keyboard.ts";
 import type { TerminalOutput } from "../chat/terminal/screen.ts";
 import type { Environment } from "../io/environment.ts";
-import type { KeptLook } from "../../session/resumable.ts";
+import type { KeptLook } from "../../watch/protocol.ts";
 import type { Output } from "../io/output.ts";
 
 export interface WatchOptions {

@@ -4,7 +4,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { every } from "../../runtime/wait.ts";
 import type { NewCommand } from "../../watch/client.ts";
 import type { Source } from "../../watch/here.ts";
-import type { KeptLook, KeptTunnel } from "../../session/resumable.ts";
+import type { KeptLook, KeptTunnel } from "../../watch/protocol.ts";
 import { Servers, type Hearing, type Server } from "../../watch/servers.ts";
 import { PULSE_MS, type NewLine, type PageAnswer, type PageLine } from "../lines.ts";
 import { otherVersion } from "../shown/alarms.ts";

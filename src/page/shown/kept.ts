@@ -1,5 +1,5 @@
-import type { KeptTunnel } from "../../session/resumable.ts";
-import { resumeCommand } from "../../view/kept.ts";
+import type { KeptTunnel } from "../../watch/protocol.ts";
+import { resumeCommand } from "../../view/words/kept.ts";
 import type { PageEvent } from "../model.ts";
 import { clockTime, goal, markedAll, name, oneLine } from "./labels.ts";
 

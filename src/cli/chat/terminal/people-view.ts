@@ -14,8 +14,7 @@ import type { WayBackView } from "../../../view/invites.ts";
 import type { MemberView } from "../../../view/members.ts";
 import { removedText } from "../../../view/words/removed.ts";
 import type { StatusView } from "../../../view/status.ts";
-import { resumeCommand } from "../../../view/kept.ts";
-import { durationText } from "../../../view/time.ts";
+import { resumeCommand } from "../../../view/words/kept.ts";
 import type { Paint } from "../../io/output.ts";
 import { wrapWords } from "../../io/wrap.ts";
 import type { ChatEvent } from "../conversation/events.ts";
@@ -76,7 +75,7 @@ export class PeopleView {
         return this.#resumed(event);
       case "kept":
         return this.#note(
-          `This tunnel is kept for ${durationText(event.keptForSec)}. To go on with it, in this folder:\n  ${resumeCommand(event)}`,
+          `This tunnel is kept for ${duration(event.keptForSec * 1_000)}. To go on with it, in this folder:\n  ${resumeCommand(event)}`,
         );
       case "entry":
         return this.#entry(event);
@@ -367,7 +366,7 @@ export class PeopleView {
   }: Extract<ChatEvent, { type: "presence" }>): string | undefined {
     if (keptForSec !== undefined)
       return this.#note(
-        `The host is away: its program has ended. It keeps the tunnel for another ${durationText(keptForSec)}, and what you say waits for it`,
+        `The host is away: its program has ended. It keeps the tunnel for another ${duration(keptForSec * 1_000)}, and what you say waits for it`,
       );
     const lines = now.flatMap((member) => {
       const known = before.find(({ id }) => id === member.id);

@@ -4,6 +4,8 @@ import type { ErrorView } from "../../../view/errors.ts";
 import type { StatusView } from "../../../view/status.ts";
 import { ENDED } from "../../../view/words/system-text.ts";
 
+export { resumeCommand } from "../../../view/words/kept.ts";
+
 /** An error as two lines: the failure with its code, then the next step for a person. */
 export function errorText({ code, message }: Pick<ErrorView, "code" | "message">): string {
   return `${message} (${code})\n${nextForPerson(code)}`;
