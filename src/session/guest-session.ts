@@ -22,7 +22,7 @@ import {
   type DialOptions,
   type GuestNotice,
 } from "../transport/guest-socket.ts";
-import { SessionKeeping, type KeptSession } from "./kept-session.ts";
+import { SessionKeeping, type KeptSession } from "./keeping/kept-session.ts";
 import { undeliveredOf } from "./saying/undelivered.ts";
 import type { KeptStay } from "./stays/stays.ts";
 import { SessionBase, type Posted, type SessionEnd, type TunnelId } from "./session.ts";

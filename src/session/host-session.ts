@@ -23,7 +23,7 @@ import { TunnelPool, type PoolEvent, type PoolHealth } from "../tunnel/pool/pool
 import type { Provider, Tunnel, TunnelProgress } from "../tunnel/provider.ts";
 import type { ProviderName } from "../tunnel/registry/registry.ts";
 import { IssuedInvites, type Invite } from "./issued-invites.ts";
-import { SessionKeeping, type KeptSession } from "./kept-session.ts";
+import { SessionKeeping, type KeptSession } from "./keeping/kept-session.ts";
 import { missedOf } from "./saying/undelivered.ts";
 import type { KeptStay } from "./stays/stays.ts";
 import { SessionBase, type Posted, type TunnelId } from "./session.ts";

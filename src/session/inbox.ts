@@ -4,7 +4,7 @@ import { Transcript, type Entry, type SpokenEntry } from "../protocol/room/log.t
 import type { Clock } from "../runtime/clock.ts";
 import { either, Emitter, when, type Observable, type Subscribe } from "../runtime/emitter.ts";
 import { wait } from "../runtime/wait.ts";
-import { Ages } from "./ages.ts";
+import { Ages } from "./saying/ages.ts";
 import type { CallId } from "./saying/sent.ts";
 import type { Notice, NoticeEntry } from "./notice.ts";
 

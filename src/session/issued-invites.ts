@@ -4,7 +4,7 @@ import type { Bytes } from "../protocol/base/bytes.ts";
 import type { InviteId } from "../protocol/base/ids.ts";
 import type { ObserverSeat, PendingInvite } from "../protocol/host/invites.ts";
 import type { Room } from "../protocol/host/room.ts";
-import type { KeptSession, SessionKeeping } from "./kept-session.ts";
+import type { KeptSession, SessionKeeping } from "./keeping/kept-session.ts";
 import type { Reissued } from "./notice.ts";
 
 export interface Invite {

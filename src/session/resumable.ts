@@ -5,7 +5,7 @@ import { Room } from "../protocol/host/room.ts";
 import type { Entry } from "../protocol/room/log.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Inbox } from "./inbox.ts";
-import { keptSession } from "./kept-session.ts";
+import { keptSession } from "./keeping/kept-session.ts";
 import type { TunnelId } from "./session.ts";
 import type { Resumable } from "./stays/stays.ts";
 

@@ -23,13 +23,20 @@ import { fetchFile, offerFile } from "./files/requests.ts";
 import { removePart } from "./paths/unfinished.ts";
 import { streamPort, type StreamPort } from "./files/port.ts";
 import { ServiceOffers } from "./service-offers.ts";
-import { PROPOSAL, SigningOff, type Form } from "./signing-off.ts";
+import { PROPOSAL, type Form } from "./keeping/form.ts";
+import { SigningOff } from "./signing-off.ts";
 import { Inbox, type InboxEvent } from "./inbox.ts";
 import type { CallId } from "./saying/sent.ts";
 import { OwnMessages } from "./saying/own-messages.ts";
-import type { HeldOffer, KeptHeld, KeptService, KeptSession, SessionKeeping } from "./kept-session.ts";
+import type {
+  HeldOffer,
+  KeptHeld,
+  KeptService,
+  KeptSession,
+  SessionKeeping,
+} from "./keeping/kept-session.ts";
 import { keepHeld, originOf, sharedAgain, wordsAgain } from "./keeping/waiting.ts";
-import { noticeAgain, noticeKept } from "./keeping/notices.ts";
+import { noticeAgain, noticeKept } from "./kept-notices.ts";
 import type { Notice } from "./notice.ts";
 import { noticeOf } from "./oversight-notices.ts";
 import type { Answer, Sent } from "./saying/sent.ts";

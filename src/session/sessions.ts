@@ -27,7 +27,7 @@ import type { CallId } from "./saying/sent.ts";
 import { Joinings } from "./joinings.ts";
 import { Openings, type Hosted, type HostRequest } from "./openings.ts";
 import { GuestSession } from "./guest-session.ts";
-import { keptSession } from "./kept-session.ts";
+import { keptSession } from "./keeping/kept-session.ts";
 import { resumableStay, type ResumableStay } from "./resumable.ts";
 import type { KeptStay, Stays } from "./stays/stays.ts";
 import { Transcripts } from "./transcript/transcripts.ts";

@@ -6,8 +6,9 @@ import type { Attestation } from "../protocol/room/audit-log.ts";
 import type { OutgoingMessage } from "../protocol/room/participant.ts";
 import type { SignOff } from "../protocol/sign-off/sign-offs.ts";
 import type { Made, Verdict } from "../protocol/sign-off/signed-bytes.ts";
-import { encodeProposal, encodeStatement, isOutcome, isReason } from "../protocol/sign-off/statement.ts";
+import { encodeStatement, isOutcome, isReason } from "../protocol/sign-off/statement.ts";
 import { SIGN_OFF } from "../protocol/base/limits.ts";
+import { PROPOSAL, type Form } from "./keeping/form.ts";
 import type { CallId, Answer } from "./saying/sent.ts";
 import { withoutLinks } from "./transcript/redact.ts";
 
@@ -20,16 +21,6 @@ export interface SignedByHand {
   readonly key: Bytes;
   readonly signature: Bytes;
 }
-
-/** How words stand in a message that is no plain text. */
-export interface Form {
-  readonly kind: "proposal" | "statement";
-  /** Makes the content of the message from its words, which are what a person is shown and what is searched. */
-  readonly make: (words: string) => string;
-}
-
-/** The outcome of a proposal. */
-export const PROPOSAL: Form = { kind: "proposal", make: encodeProposal };
 
 /** The parts of a session that signing off needs. */
 interface SigningPort {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../../src/protocol/room/log.ts";
-import { Ages } from "../../src/session/ages.ts";
+import { Ages } from "../../src/session/saying/ages.ts";
 import { FakeClock } from "../support/fake-tunnel-clock.ts";
 import { memberIdFromText } from "./support.ts";
 

@@ -5,7 +5,7 @@ import { inviteIdFrom } from "../../src/protocol/base/ids.ts";
 import type { Bytes } from "../../src/protocol/base/bytes.ts";
 import { encodeOffer } from "../../src/protocol/files/offer.ts";
 import { encodeChange } from "../../src/protocol/keeping/keeper.ts";
-import { fewestChanges, keptSession, SessionKeeping } from "../../src/session/kept-session.ts";
+import { fewestChanges, keptSession, SessionKeeping } from "../../src/session/keeping/kept-session.ts";
 import { OwnMessages } from "../../src/session/saying/own-messages.ts";
 
 const NOW = 1_700_000_000_000;

@@ -1,8 +1,6 @@
 import * as z from "zod/mini";
 import { counter, ordinal } from "../../protocol/base/header.ts";
-import type { Notice } from "../notice.ts";
-import type { Sent } from "../saying/sent.ts";
-import { errorAgain, errorKept, keptError } from "./errors.ts";
+import { keptError } from "./errors.ts";
 
 /** Notices that tell how something ended which an agent was told to wait for. Until it has read one, a later process tells it again. */
 
@@ -42,55 +40,3 @@ export const keptNotice = z.discriminatedUnion("notice", [
   z.strictObject({ notice: z.literal("file-failed"), file: received, error: keptError }),
 ]);
 export type KeptNotice = z.infer<typeof keptNotice>;
-
-/** @returns `undefined` for one that is about this process alone, or that a later one finds out anew */
-export function noticeKept(notice: Notice): KeptNotice | undefined {
-  switch (notice.notice) {
-    case "decided": {
-      const { error, ...rest } = notice;
-      return { ...rest, error: error && errorKept(error) };
-    }
-    case "file-not-offered":
-    case "file-failed":
-      return { ...notice, error: errorKept(notice.error) };
-    case "file-offered":
-    case "file-held":
-    case "file-received":
-    case "service-over":
-      return notice;
-    default:
-      return undefined;
-  }
-}
-
-export function noticeAgain(kept: KeptNotice): Notice {
-  switch (kept.notice) {
-    case "decided": {
-      const { askId, outcome, reason, sent, error } = kept;
-      return {
-        notice: kept.notice,
-        askId,
-        outcome,
-        reason,
-        sent: sent && sentAgain(sent),
-        error: error && errorAgain(error),
-      };
-    }
-    case "file-held":
-      return { notice: kept.notice, file: kept.file, askId: kept.askId };
-    case "file-not-offered":
-      return { notice: kept.notice, path: kept.path, error: errorAgain(kept.error) };
-    case "file-failed":
-      return { notice: kept.notice, file: kept.file, error: errorAgain(kept.error) };
-    case "file-offered":
-    case "file-received":
-    case "service-over":
-      return kept;
-  }
-}
-
-function sentAgain(sent: NonNullable<Extract<KeptNotice, { notice: "decided" }>["sent"]>): Sent {
-  if (sent.status === "sent") return sent;
-  const { status, seq, ownNo, reason } = sent;
-  return { status, seq, ownNo, reason };
-}

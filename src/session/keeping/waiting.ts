@@ -5,9 +5,9 @@ import type { Offering } from "../files/files.ts";
 import type { KeptOrigin } from "../files/local-files.ts";
 import type { Share } from "../files/sharing.ts";
 import type { LocalFiles } from "../files/local-files.ts";
-import type { HeldOffer, KeptOffer, KeptWords, SessionKeeping } from "../kept-session.ts";
+import type { HeldOffer, KeptOffer, KeptWords, SessionKeeping } from "./kept-session.ts";
 import type { Held } from "../../oversight/lanes/held.ts";
-import type { Form } from "../signing-off.ts";
+import type { Form } from "./form.ts";
 
 /** Offers and words that outlive a process: how they are kept, and how they are made again. */
 

@@ -1,25 +1,25 @@
 import * as z from "zod/mini";
-import { must } from "../errors/must.ts";
-import { TunnelError } from "../errors/tunnel-error.ts";
-import { MAX_RECORDS, type AuditRecord } from "../oversight/audit/audit.ts";
-import type { KeptBounds } from "../oversight/bounds/bounds.ts";
-import { LOOPS } from "../oversight/bounds/loop-guard.ts";
-import { GATE_NAMES } from "../oversight/gates/gates.ts";
-import { OUTBOUND } from "../oversight/filter/verdict.ts";
-import { bytesOf, counter, memberId, ordinal } from "../protocol/base/header.ts";
-import { INVITE_ID_BYTES, inviteIdFrom, type InviteId, type MemberId } from "../protocol/base/ids.ts";
-import { decodeChange, encodeChange } from "../protocol/keeping/keeper.ts";
-import { fromBase64url, toHex, type Bytes } from "../protocol/base/bytes.ts";
-import { decodeUtf8, encodeUtf8 } from "../protocol/base/utf8.ts";
-import { INTENTS } from "../protocol/room/intent.ts";
-import { decodeOffer } from "../protocol/files/offer.ts";
-import { errorAgain, errorKept, keptError } from "./keeping/errors.ts";
-import { keptNotice, type KeptNotice } from "./keeping/notices.ts";
-import type { Receiving } from "./files/files.ts";
-import type { FileOrigin } from "./files/port.ts";
-import { MAX_MESSAGES, OWN_KINDS, type KeptOwn } from "./saying/own-messages.ts";
-import type { KeptStay } from "./stays/stays.ts";
-import { auditRecord } from "./transcript/decisions.ts";
+import { must } from "../../errors/must.ts";
+import { TunnelError } from "../../errors/tunnel-error.ts";
+import { MAX_RECORDS, type AuditRecord } from "../../oversight/audit/audit.ts";
+import type { KeptBounds } from "../../oversight/bounds/bounds.ts";
+import { LOOPS } from "../../oversight/bounds/loop-guard.ts";
+import { GATE_NAMES } from "../../oversight/gates/gates.ts";
+import { OUTBOUND } from "../../oversight/filter/verdict.ts";
+import { bytesOf, counter, memberId, ordinal } from "../../protocol/base/header.ts";
+import { INVITE_ID_BYTES, inviteIdFrom, type InviteId, type MemberId } from "../../protocol/base/ids.ts";
+import { decodeChange, encodeChange } from "../../protocol/keeping/keeper.ts";
+import { fromBase64url, toHex, type Bytes } from "../../protocol/base/bytes.ts";
+import { decodeUtf8, encodeUtf8 } from "../../protocol/base/utf8.ts";
+import { INTENTS } from "../../protocol/room/intent.ts";
+import { decodeOffer } from "../../protocol/files/offer.ts";
+import { errorAgain, errorKept, keptError } from "./errors.ts";
+import { keptNotice, type KeptNotice } from "./notices.ts";
+import type { Receiving } from "../files/files.ts";
+import type { FileOrigin } from "../files/port.ts";
+import { MAX_MESSAGES, OWN_KINDS, type KeptOwn } from "../saying/own-messages.ts";
+import type { KeptStay } from "../stays/stays.ts";
+import { auditRecord } from "../transcript/decisions.ts";
 
 /** The changes of what a session knows beside its machine. The first is `begun`. */
 

@@ -1,12 +1,16 @@
-import type { MemberId } from "../protocol/base/ids.ts";
-import type { Entry } from "../protocol/room/log.ts";
-import type { Clock } from "../runtime/clock.ts";
-import type { NoticeEntry } from "./notice.ts";
+import type { MemberId } from "../../protocol/base/ids.ts";
+import type { Entry } from "../../protocol/room/log.ts";
+import type { Clock } from "../../runtime/clock.ts";
 
 /** The clocks of two sides are compared to about a second: less than this is no wait. */
 const SLACK_MS = 2_000;
 /** The longest time that a room may be idle (G3). What claims to have waited longer was stamped by a clock that has been set since. */
 const MAX_WAIT_MS = 7 * 24 * 60 * 60_000;
+
+/** A word of this side's own server. */
+interface OwnWord {
+  readonly kind: "notice";
+}
 
 /**
  * The ages of entries. Their times are the host's, whose clock may be wrong by years or be set, so an entry is as old as it has been
@@ -16,7 +20,7 @@ export class Ages {
   readonly #self: MemberId;
   readonly #clock: Clock;
   readonly #skew: () => number | undefined;
-  readonly #arrivals = new WeakMap<Entry | NoticeEntry, number>();
+  readonly #arrivals = new WeakMap<Entry | OwnWord, number>();
   /** The skew as the own arrival shows it, which the host writes down at the moment at which it tells of it. */
   #first: number | undefined;
 
@@ -26,7 +30,7 @@ export class Ages {
     this.#skew = options.skew;
   }
 
-  arrived(entry: Entry | NoticeEntry): void {
+  arrived(entry: Entry | OwnWord): void {
     const now = this.#clock.now();
     this.#arrivals.set(entry, now);
     if (entry.kind === "system" && entry.event === "joined" && entry.member === this.#self)
@@ -34,7 +38,7 @@ export class Ages {
   }
 
   /** When an entry was said, by this side's clock: never after it arrived. */
-  saidAt(entry: Entry | NoticeEntry): number {
+  saidAt(entry: Entry | OwnWord): number {
     const arrived = this.#arrivals.get(entry) ?? this.#clock.now();
     const skew = this.#skew() ?? this.#first;
     if (entry.kind === "notice" || skew === undefined) return arrived;
