@@ -52,9 +52,9 @@ const EXPECTED_FILES = [
 const SHARED_PART = /^dist\/part-[A-Z0-9]{8}\.cjs$/;
 
 /** `npx` fetches the packed size on first use; a slow line should not notice. */
-const MAX_PACKED_BYTES = 850_000;
+const MAX_PACKED_BYTES = 880_000;
 /** On the disk; each file is read only when it is needed. */
-const MAX_UNPACKED_BYTES = 2.5 * 1024 * 1024;
+const MAX_UNPACKED_BYTES = 2.6 * 1024 * 1024;
 
 /** All that a tab loads, each of its files gzipped. */
 const MAX_PAGE_BYTES = 25_000;

@@ -4,7 +4,7 @@ import type { ErrorArea } from "../base/entry.ts";
 export const TUNNELS = {
   "no-tunnel": {
     message: "no tunnel is open",
-    next: "Open one with tunnel_open, or join one with tunnel_join: with the link you were given, or with `resume` and one of `resumable`, where that is here.",
+    next: "Where `resumable` is here, go on with one of those: tunnel_join with `resume`. Otherwise open one with tunnel_open, or join one with tunnel_join and the link that you were given.",
     nextForPerson: "Open one with `tunnel-mcp open`, or join one with `tunnel-mcp join`.",
     retryable: false,
   },

@@ -157,7 +157,10 @@ export const statusTool = defineTool({
         unread: 0,
         ...resumable,
         ...problems,
-        next: `No tunnel is open. Open one with tunnel_open, or join one with tunnel_join${"resumable" in resumable ? ", which also goes on with one of `resumable`" : ""}.`,
+        next:
+          "resumable" in resumable
+            ? "No tunnel is open. Go on with one of `resumable`: tunnel_join with `resume`. Or open one with tunnel_open, or join one with tunnel_join and a link."
+            : "No tunnel is open. Open one with tunnel_open, or join one with tunnel_join.",
       };
     }
     if (id === undefined && sessions.open.length > 1) {
