@@ -290,8 +290,9 @@ const WAYS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   "protocol/host/room.ts": { "new Room(": 1 },
   "session/host-session.ts": { ".say(": 1, "new Room(": 1 },
   "session/guest-session.ts": { ".say(": 1, "new Guest(": 1 },
-  // The one way out: `say` judges, and its `send` posts. What was held in an earlier process is judged again, and what was offered is kept on this disk.
-  "session/session.ts": { ".say(": 3, ".post(": 1, ".overseen(": 1, "encodeOffer(": 1 },
+  // The one way out: `say` judges, and its `send` posts. What was held in an earlier process is judged again, and what was offered is kept on
+  // this disk. A service that ended with an earlier process is withdrawn by its id alone.
+  "session/session.ts": { ".say(": 4, ".post(": 1, ".overseen(": 1, "encodeOffer(": 1 },
   // An outcome and a person's answer to one: they call `say` of the session.
   "session/signing-off.ts": { ".say(": 2 },
   "session/files/files.ts": { "encodeOffer(": 1 },

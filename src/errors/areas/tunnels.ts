@@ -37,7 +37,7 @@ export const TUNNELS = {
     message: "there is no tunnel of this folder to go on with",
     next: "Open a tunnel with tunnel_open, or join one with tunnel_join.",
     nextForPerson:
-      "`tunnel-mcp kept` lists those of other folders: run `tunnel-mcp resume` there. A tunnel that was closed, or whose time is over, is not kept.",
+      "Run `tunnel-mcp resume` in the folder of the tunnel: `tunnel-mcp kept` lists them. A tunnel that was closed, or whose time is over, is not kept.",
     retryable: false,
   },
   "stays-ambiguous": {
