@@ -6,7 +6,9 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     // They install whole programs; each has a configuration of its own.
-    exclude: ["clients", "browser", "devservers", "realservices", "cluster", "restarts"].map((one) => `test/${one}/**`),
+    exclude: ["clients", "browser", "devservers", "realservices", "cluster", "restarts"].map(
+      (one) => `test/${one}/**`,
+    ),
     globalSetup: ["test/support/build-once.ts"],
     // Many tests wait: for processes that start, for times that are over. So there are more workers than cores.
     maxWorkers: Math.ceil(1.5 * availableParallelism()),
