@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { ErrorCode } from "../../src/errors/tunnel-error.ts";
+import { TunnelError, type ErrorCode } from "../../src/errors/tunnel-error.ts";
 import { FILE } from "../../src/protocol/base/limits.ts";
 import { FILES } from "../../src/session/files/files.ts";
 import { Rate } from "../../src/session/files/rate.ts";
 import { settle } from "../support/fake-tunnel-clock.ts";
 import { FileScene, MemorySink, outcomeOf } from "../support/files/file-ends.ts";
+import { rejectedWith } from "../support/rejection.ts";
 import { contentOf, offerOf } from "../support/streaming.ts";
 import { nodePrimitives } from "../support/wire.ts";
 import { memberIdFromText } from "./support.ts";
@@ -37,6 +38,24 @@ describe("receiving a file", () => {
       0,
     ]);
     expect([scene.port.stops(), scene.clock.waiting, scene.notices]).toEqual([[], 0, []]);
+  });
+
+  it("is kept for a later process before an unfinished file lies there, and not where none can be made", async () => {
+    const scene = new FileScene(ben);
+    const fileId = scene.hears(offer, ben);
+    const makes = async (onPart: (part: string) => void): Promise<MemorySink> => {
+      onPart("/.part");
+      expect(scene.kept).toEqual(["part /.part", "/x by /.part"]);
+      await Promise.resolve();
+      throw new TunnelError("disk-full");
+    };
+    expect(await rejectedWith(scene.files.receive(fileId, "/x", makes))).toBe("disk-full");
+    expect(scene.kept.splice(0)).toEqual(["part /.part", "/x by /.part", "/x over"]);
+    const resumed = await scene.files.receive(fileId, "/x", () => Promise.resolve(new MemorySink()));
+    expect(scene.kept.splice(0)).toEqual(["/x by "]);
+    await scene.serve(offer, content);
+    expect(outcomeOf(resumed)).toBe("done");
+    expect(scene.kept).toEqual(["/x over"]);
   });
 
   it("[B5] asks again after a cut or where all are busy, from what it has verified, waiting longer each time in vain", async () => {

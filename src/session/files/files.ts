@@ -312,11 +312,11 @@ export class Files<Said = unknown> {
     );
   }
 
-  /** @throws {TunnelError} file-unknown, file-own, transfer-limit, file-sender-left, tunnel-closed */
+  /** @param makeSink calls `onPart` before an unfinished file or folder lies there @throws {TunnelError} file-unknown, file-own, transfer-limit, file-sender-left, tunnel-closed */
   async receive(
     fileId: FileId,
     target: string,
-    makeSink: () => Promise<FileSink>,
+    makeSink: (onPart: (part: string) => void) => Promise<FileSink>,
     wish: Pick<Receiving, "overwrite" | "only"> = { overwrite: false, only: undefined },
   ): Promise<Download> {
     const { entry } = this.find(fileId);
@@ -326,7 +326,16 @@ export class Files<Said = unknown> {
     if (this.#running.length + this.#starting.size >= FILE.maxOpened) throw new TunnelError("transfer-limit");
     if (this.#starting.has(target) || this.#running.some((one) => one.target === target))
       throw new TunnelError("save-exists", { detail: "a file is on its way there" });
-    const sink = await this.#made(target, makeSink);
+    let over: (() => void) | undefined;
+    // Before the unfinished file lies there, or a process that is killed just then leaves one that no later one goes on with.
+    const begins = (part: string): void => {
+      this.#options.onPart?.(part);
+      over ??= this.#options.onReceiving?.({ fileId, target, ...wish, part });
+    };
+    const sink = await this.#made(target, () => makeSink(begins)).catch((error: unknown) => {
+      if (!this.#isLeft) over?.();
+      throw error;
+    });
     const transfer = new Transfer({
       offer: entry.offer,
       ...intakeOf(primitives, entry.offer, sink),
@@ -338,8 +347,8 @@ export class Files<Said = unknown> {
       share: (own) => this.#shareOf(own),
     });
     const { part } = sink;
-    const over = this.#options.onReceiving?.({ fileId, target, ...wish, part }) ?? (() => undefined);
-    return this.#start({ fileId, entry, target, transfer, sink, over });
+    over ??= this.#options.onReceiving?.({ fileId, target, ...wish, part });
+    return this.#start({ fileId, entry, target, transfer, sink, over: over ?? (() => undefined) });
   }
 
   async #made(target: string, makeSink: () => Promise<FileSink>): Promise<FileSink> {
@@ -361,11 +370,6 @@ export class Files<Said = unknown> {
     const kept = (FILE.maxOpened - 1 - others.length) * FILE.windowMinBytes;
     const beside = this.#options.creditBeside?.() ?? 0;
     return FILE.windowTotalBytes - beside - kept - taken.reduce((sum, bytes) => sum + bytes, 0);
-  }
-
-  /** Told of an unfinished file or folder before it lies there. */
-  get onPart(): ((part: string) => void) | undefined {
-    return this.#options.onPart;
   }
 
   /** Drops a transfer: its outcome has been told. */

@@ -115,7 +115,8 @@ export async function fetchFile(
     if (!isGone) return { download: known, isNew: false, renamed };
     files.forget(known);
   }
-  const makeSink = () => localFiles.sink({ ...request, onPart: files.onPart }, entry.offer, entry.from);
+  const makeSink = (onPart: (part: string) => void) =>
+    localFiles.sink({ ...request, onPart }, entry.offer, entry.from);
   const download = await files.receive(fileId, target, makeSink, { overwrite, only });
   return { download, isNew: true, renamed };
 }

@@ -173,6 +173,8 @@ export class FileScene {
   readonly notices: Notice[] = [];
   readonly said: OutgoingMessage[] = [];
   sayFailure: ErrorCode | undefined;
+  /** Everything that a later process would be told of transfers. */
+  readonly kept: string[] = [];
   readonly services = new Services(this.port);
   readonly files = new Files({
     services: this.services,
@@ -187,6 +189,11 @@ export class FileScene {
       return { status: "sent", seq: this.said.length };
     },
     notify: (notice) => this.notices.push(notice),
+    onPart: (part) => void this.kept.push(`part ${part}`),
+    onReceiving: ({ target, part }) => {
+      this.kept.push(`${target} by ${part}`);
+      return () => void this.kept.push(`${target} over`);
+    },
   });
 
   constructor(owner: MemberId) {
