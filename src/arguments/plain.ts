@@ -29,7 +29,8 @@ const NONE_WORDS = /^(?:|null|undefined|NULL|Null|None)$/;
 
 /** Whether an optional argument was given as nothing. Words and lists of them may be any text but the empty one. */
 function isNone(schema: z.core.$ZodType, value: unknown): boolean {
-  if (value === undefined || value === null || value === "") return true;
+  if (value === "") return STRINGS.get(schema)?.keepsEmpty !== true;
+  if (value === undefined || value === null) return true;
   const holdsWords =
     schema instanceof z.ZodArray ||
     schema instanceof z.ZodUnion ||

@@ -7,6 +7,8 @@ export const STRINGS = z.registry<{
   readonly isId?: true;
   /** The code of the refusal where it is required and empty. */
   readonly emptyIs?: ErrorCode;
+  /** Where it is optional, an empty one is no absent one: the tool tells the two apart. */
+  readonly keepsEmpty?: true;
 }>();
 
 /** An id that this program has given out, such as that of a tunnel or a file. */
@@ -15,3 +17,6 @@ export const id = (emptyIs: ErrorCode = "input-invalid") =>
 
 /** Words of the caller, which are never changed. An empty one is refused with `emptyIs`. */
 export const words = (emptyIs: ErrorCode) => z.string().register(STRINGS, { emptyIs });
+
+/** Optional words, which may be empty. */
+export const wordsOrEmpty = () => z.string().register(STRINGS, { keepsEmpty: true });

@@ -162,7 +162,7 @@ describe("what cannot be one thing alone is refused with name and form", () => {
     ["null in a list", "tunnel_say", { text: "x", to: ["Bob", null] }, "to.1: must be a text"],
     ["an empty list", "tunnel_say", { text: "x", to: [] }, "to: must be a list of texts"],
     ["an object for a list", "tunnel_say", { text: "x", to: { name: "Bob" } }, "to: must be a list of texts"],
-    ["a missing argument", "tunnel_join", {}, "joinLink: is missing, and must be a text"],
+    ["a missing argument", "tunnel_say", {}, "text: is missing, and must be a text"],
     [
       "arguments that are no object",
       "tunnel_status",
@@ -186,7 +186,6 @@ describe("what cannot be one thing alone is refused with name and form", () => {
   it.each<[string, Record<string, unknown>, string, string]>([
     ["tunnel_open", { goal: "" }, "goal-invalid", "goal: must be a text"],
     ["tunnel_say", { text: "" }, "text-invalid", "text: must be a text"],
-    ["tunnel_join", { joinLink: "" }, "link-malformed", "joinLink: must be a text"],
     [
       "tunnel_receive",
       { fileId: "", name: "n", from: "b", savePath: "x" },

@@ -25,6 +25,8 @@ export async function soakInChild(
     String(seeds),
     "--outages",
     String(outages),
+    "--stays",
+    "0",
   ];
   const { stdout } = await run(process.execPath, args, { signal }).catch((error: unknown) => {
     const said = error instanceof Error && "stdout" in error ? String(error.stdout) : "";

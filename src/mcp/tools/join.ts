@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { words } from "../../arguments/strings.ts";
+import { wordsOrEmpty } from "../../arguments/strings.ts";
 import { SESSION } from "../../protocol/base/limits.ts";
 import { TunnelError } from "../../errors/tunnel-error.ts";
 import { every, settled, wait } from "../../runtime/wait.ts";
@@ -87,13 +87,18 @@ export const joinTool = defineTool({
     "fresh link from the same host leads back in.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input: z.strictObject({
-    joinLink: words("link-malformed").optional().describe("The link, wss://…#1.…, or the whole invite."),
+    joinLink: wordsOrEmpty().optional().describe("The link, wss://…#1.…, or the whole invite."),
     name: memberName,
     resume: z.string().optional().describe("Or a tunnelId of `resumable`."),
   }),
   async run({ joinLink, name, resume }, call) {
-    if ((joinLink === undefined) === (resume === undefined))
-      throw new TunnelError("input-invalid", { detail: "joinLink: it or resume is needed, and not both" });
+    if (joinLink === undefined && resume === undefined)
+      throw new TunnelError("input-invalid", { detail: "joinLink: is missing, and so is resume" });
+    if (joinLink === "" && resume === undefined)
+      throw new TunnelError("link-malformed", { detail: "joinLink: is empty" });
+    // Some models give every argument, and leave those empty that they do not mean.
+    if ((joinLink ?? "") !== "" && resume !== undefined)
+      throw new TunnelError("input-invalid", { detail: "joinLink: goes without resume" });
     const { sessions, client } = call;
     const onProgress = ({ message }: { message: string }): void => call.progress(message);
     const join = (signal: AbortSignal): Promise<Session> =>
