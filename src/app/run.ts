@@ -342,7 +342,13 @@ async function runKept(
     look: keptHere(host),
     forget: async (only) => {
       const { forgetStaysHere } = await import("./sessions.ts");
-      return forgetStaysHere({ config: readConfig(env).config, clock, env, home }, only);
+      // The clock's timers keep no process alive, and the end of a caretaker is waited for by nothing else.
+      const staying = setInterval(() => undefined, 1_000);
+      try {
+        return await forgetStaysHere({ config: readConfig(env).config, clock, env, home }, only);
+      } finally {
+        clearInterval(staying);
+      }
     },
     clock,
     output,

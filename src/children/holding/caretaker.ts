@@ -171,7 +171,8 @@ class RunningCaretaker implements Caretaker {
       world,
       server,
       caretaker: { pid, start },
-      ...(this.#address === undefined ? {} : { address: this.#address }),
+      // As the script holds it, and not as it is to hold it next.
+      ...(this.#running === undefined || this.#running === null ? {} : { address: this.#running }),
     };
     await writeCare(this.#options.stay, care);
     this.#file = careFile(this.#options.stay, server);

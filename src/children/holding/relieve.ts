@@ -36,7 +36,8 @@ export type Relief =
   | { readonly state: "over" };
 
 const LOOK_MS = 5;
-const STOP_MS = 500;
+/** A machine that is busy with other things takes its time to stop all threads of a program. */
+const STOP_MS = 2_000;
 const END_MS = 2_000;
 
 /**
