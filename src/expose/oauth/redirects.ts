@@ -36,7 +36,8 @@ export function isRedirect(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password } = new URL(text);
   if (username !== "" || password !== "") return false;
-  if (protocol === "https:") return /^https:\/\/[^/]/.test(text);
+  // An empty user name is none to the parser, and may hide the host from a reader.
+  if (protocol === "https:") return /^https:\/\/[^/?@]+(?:[/?]|$)/.test(text);
   if (protocol === "http:") return LOOPBACK.test(text);
   return !NEVER.has(protocol) && OWN_SCHEME.test(text);
 }

@@ -58,6 +58,8 @@ describe("a way back", () => {
     "https://app.example/\r\nSet-Cookie:a=b",
     "https://аpp.example/cb",
     "http://localhost:*/cb",
+    "https://@claude.ai/cb",
+    "https://:@claude.ai",
     `https://app.example/${"x".repeat(512)}`,
   ])("is never %j", (redirect) => expect(isRedirect(redirect)).toBe(false));
 
