@@ -90,10 +90,14 @@ async function measureReturns(server, restarts) {
         const began = now();
         found.started.push(began - before);
         await host.call("tunnel_join", { resume: resumable[0].tunnelId });
+        // A look costs nothing that is waited for; words that are queued meanwhile would.
         for (;;) {
-          const { status } = await guest.call("tunnel_say", { text: `back ${round}` });
-          if (status === "sent") break;
+          const { status } = await guest.call("tunnel_status", {});
+          if (status === "open") break;
+          await sleep(20);
         }
+        const { status } = await guest.call("tunnel_say", { text: `back ${round}` });
+        if (status !== "sent") throw new Error(`the first words are ${status}`);
         found.returned.push(now() - began);
       }
     } finally {
